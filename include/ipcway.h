@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipcway: every way two Linux processes can talk, behind one small API.
+ *
+ * An ADDRESS is a text that names a mechanism and an object: "fifo:/tmp/my_fifo", "mq+sysv:/etc/app.conf#A?type=3".
+ * A LINK is an open end of it; messages go through it. A message arrives whole or not at all.
+ *
+ *      struct ipw_why why;
+ *      struct ipw_link *in;
+ *      if (ipw_open(&in, "fifo:/tmp/orders", IPW_PULL, IPW_FOREVER, &why) < 0)
+ *              errx(1, "%s", why.text);
+ *      struct ipw_message m = { .data = buffer, .capacity = sizeof(buffer) };
+ *      while (ipw_recv(in, &m, IPW_FOREVER) >= 0)
+ *              handle(m.data, m.size);
+ *      ipw_close(in);
+ *
+ * What holds for every call below
+ *   Errors    0 or a count, else -errno, with the kernel's errno kept. Outputs are written on success only; the one exception is
+ *             the size of a message that did not fit. A text for people (object, limit, remedy) comes in `struct ipw_why`.
+ *   Time      A timeout is relative, in nanoseconds, on CLOCK_MONOTONIC. 0 tries once and says -EAGAIN; IPW_FOREVER never ends;
+ *             all else says -ETIMEDOUT.
+ *   Threads   One thread per direction per link. Different links are independent. Only ipw_interrupt() may come from anywhere.
+ *   Fork      In a forked child every call on a link but ipw_close() says -ESTALE, and ipw_close() there only drops descriptors.
+ *             Ends meant for a child travel as addresses: see ipw_ends().
+ *   Signals   Waits go on after a signal handler has run, unless IPW_SIGNALS asks for -EINTR. The library installs no handler, and no
+ *             send raises SIGPIPE.
+ *   Silence   The library prints nothing, starts no thread (one exception: ipw_pollfd() on a System V queue) and never exits.
+ */
+#ifndef IPCWAY_H
+#define IPCWAY_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPW_VERSION "0.1.0"
+
+#define IPW_FOREVER (-1)
+#define IPW_MS(n)   ((int64_t)(n)*1000000)
+
+/* How to open: exactly one role, at most one side, any flags. */
+enum {
+        /* roles */
+        IPW_PAIR = 1, /* one to one, both ways */
+        IPW_PUSH = 2, /* send; each message goes to one receiver */
+        IPW_PULL = 3, /* receive */
+        IPW_PUB = 4,  /* send; each message goes to all receivers */
+        IPW_SUB = 5,
+        IPW_REQ = 6, /* send one, receive its answer */
+        IPW_REP = 7,
+        IPW_ROLE = 0xf, /* the bits that hold the role */
+        /* sides, for mechanisms that have sides: by default PULL, PUB, REP listen, the others dial; PAIR must say */
+        IPW_LISTEN = 0x10,
+        IPW_DIAL = 0x20,
+        /* named objects; by default: join it, else create it */
+        IPW_EXISTING = 0x40, /* never create: -ENOENT */
+        IPW_FRESH = 0x80,    /* never join: -EEXIST */
+        /* how waits behave */
+        IPW_WAKEABLE = 0x100, /* ipw_interrupt() works; a wait that sleeps costs one poll(2) more */
+        IPW_SIGNALS = 0x200,  /* a wait hands out -EINTR */
+};
+
+enum { IPW_RECV = 1, IPW_SEND = 2 }; /* a direction */
+
+/* A text for people: what object, which limit, what to do. `error` is the errno value, positive, or 0. */
+struct ipw_why {
+        int error;
+        char text[508];
+};
+
+/* Who sent a message. `source`: 0 nobody knows, 1 the sender claims it, 2 the kernel says it. */
+struct ipw_sender {
+        int source;
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+};
+
+/* Flags of a message. */
+enum {
+        IPW_DEFER = 0x1,      /* in, send: accepted is enough (-EINPROGRESS), ipw_flush() settles */
+        IPW_HAS_TYPE = 0x100, /* out, receive: these fields are true */
+        IPW_HAS_PRIORITY = 0x200,
+        IPW_HAS_PEER = 0x400,
+        IPW_HAS_LOST = 0x800,
+        IPW_HAS_SENDER = 0x1000,
+};
+
+/*
+ * A message. Zero it first. A receive writes only what is marked <, so that one struct serves a loop: `data` and `capacity` are the
+ * caller's and stay as they are.
+ */
+struct ipw_message {
+        void *data;              /* the payload */
+        size_t capacity;         /* receive: bytes of room at data */
+        size_t size;             /* send: bytes at data; < receive: bytes that came, or, with -EMSGSIZE, bytes needed */
+        const struct iovec *iov; /* send: gather from here instead of data and size; NULL: none */
+        unsigned iov_count;
+        unsigned flags;    /* IPW_DEFER in; < IPW_HAS_* */
+        int64_t type;      /* send: System V type (0: the link's `type=`); receive, in: selector as msgrcv(2) means it (0: `select=`); < */
+        uint32_t priority; /* < */
+        uint32_t fd_room;  /* receive: room at fds */
+        uint32_t fd_count; /* send: descriptors at fds; < receive: descriptors that came, CLOEXEC and now the caller's */
+        int *fds;
+        uint64_t peer;            /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
+        uint64_t lost;            /* < messages known to have been lost since the last one received */
+        uint64_t token;           /* < for ipw_ack() */
+        struct ipw_sender sender; /* < */
+};
+
+/* What an open link can do. Facts, constant while it is open; numbers where they can be. */
+enum {
+        IPW_CAP_ORDERED = 0x1,            /* messages of one sender arrive in the order sent */
+        IPW_CAP_RELIABLE = 0x2,           /* nothing is dropped while both sides live */
+        IPW_CAP_ENDS = 0x4,               /* the end of a conversation is seen: -EPIPE */
+        IPW_CAP_SURVIVES = 0x8,           /* unread messages outlive all processes (not the machine) */
+        IPW_CAP_MANY_SENDERS = 0x10,      /* many processes may send at once, whole messages each */
+        IPW_CAP_MANY_RECEIVERS = 0x20,    /* many processes may receive, each message goes to one */
+        IPW_CAP_TYPES = 0x40,             /* message.type works */
+        IPW_CAP_IDENTITY = 0x80,          /* message.sender comes from the kernel */
+        IPW_CAP_TIMED_BY_POLLING = 0x100, /* the kernel call has no timeout: finite ones look again every 20 us to 1 ms */
+        IPW_CAP_LEND = 0x200,             /* ipw_claim(), ipw_borrow() */
+        IPW_CAP_POLL = 0x400,             /* ipw_pollfd() works for receiving */
+        IPW_CAP_BYTES = 0x800,            /* no boundaries: framing=raw */
+        IPW_CAP_ACCEPT = 0x1000,          /* ipw_accept() works */
+};
+struct ipw_caps {
+        size_t min_msg;    /* bytes of the smallest message: 0, or 1 where the mechanism cannot carry an empty one */
+        size_t max_msg;    /* bytes of the largest */
+        size_t atomic_max; /* messages up to this are handed over by one system call: a sender killed in it leaves all or nothing */
+        size_t capacity;   /* bytes that fit before a send must wait; 0: unknown */
+        size_t max_batch;  /* messages that one system call may carry in ipw_send_many(); 1: no gain */
+        uint32_t depth;    /* messages that fit before a send must wait; 0: unknown */
+        uint32_t max_fds;  /* descriptors per message */
+        uint32_t max_priority;
+        uint32_t flags; /* IPW_CAP_* */
+        char stack[64]; /* "frame/fifo": what stands over what */
+};
+
+/* Counters of one link since it was opened. */
+struct ipw_stats {
+        uint64_t sent, received, sent_bytes, received_bytes; /* messages, and their payload */
+        uint64_t dropped;                                    /* messages lost that were known to exist */
+        uint64_t discarded;                                  /* unfinished messages of senders that died or gave up */
+        uint64_t peers;                                      /* peers at this moment, on a link that listens */
+        uint64_t unsettled;                                  /* messages accepted but not yet at the ack level */
+};
+
+struct ipw_link;
+struct ipw_address;
+
+/* ---- mechanisms: what this build knows ------------------------------------------------------------------------------------------- */
+
+struct ipw_option {
+        const char *name;
+        const char *values;   /* "0|1", "1..255", "SIZE", "frame|line|raw" */
+        const char *standard; /* the value when not given, as text; "" if there is none */
+        const char *help;
+};
+/* One way to talk. All texts are static. `sample` is an address to try it with: {dir} stands for a private folder, {key} for a random key. */
+struct ipw_mechanism {
+        const char *scheme;   /* "fifo" */
+        const char *syntax;   /* "fifo:PATH" */
+        const char *summary;  /* "named pipe: ..." */
+        const char *good_for; /* a few words */
+        const char *sample;   /* "fifo:{dir}/fifo" */
+        unsigned roles;       /* bit 1 << IPW_PUSH and so on, for each role offered */
+        int anonymous;        /* 1: has no name, ends come from ipw_ends() */
+        const struct ipw_option *options;
+        size_t option_count;
+};
+/* Walks them in a fixed order: NULL starts, NULL ends. */
+const struct ipw_mechanism *ipw_mechanism_next(const struct ipw_mechanism *);
+
+/* ---- addresses --------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * SCHEME:REST?key=value&key=value ('&' or ',' between options); %XX escapes '?', '#', '%' and control characters. Checks the scheme, each option's name,
+ * type and range, and the shape of REST; touches nothing. Errors: -EINVAL with a text that lists what is known; -ENOMEM.
+ * print(parse(text)) parses to the same again.
+ */
+int ipw_address_parse(struct ipw_address **, const char *text, struct ipw_why *);
+int ipw_address_print(const struct ipw_address *, char *text, size_t room);  /* returns the length, as snprintf(3) */
+const char *ipw_address_option(const struct ipw_address *, const char *key); /* as given, else the default; NULL: no such option */
+const struct ipw_mechanism *ipw_address_mechanism(const struct ipw_address *);
+void ipw_address_free(struct ipw_address *);
+
+/* The most that a link at this address could do, without opening anything. */
+int ipw_describe(const char *address, struct ipw_caps *upper_bound, struct ipw_why *);
+
+/*
+ * Removes the name, and for kernel objects without one the object. -EBUSY while somebody provably uses it, -ENOENT if there is none,
+ * -EOPNOTSUPP where there is no name. Unread messages go with it.
+ */
+int ipw_remove(const char *address, struct ipw_why *);
+
+/* ---- links: open and close --------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Opens a link. A dialler waits for its listener until the timeout (a FIFO's writer for its reader); objects that need no partner are
+ * opened at once. A name that exists must be of the right kind, ours or root's (`peer=uid:N` admits another owner), and not a symbolic link.
+ * Errors, beside the kernel's: -EINVAL the address or `how`; -EOPNOTSUPP a role, option or framing this mechanism does not offer; -EBUSY the
+ * place is taken (a second reader of a framed FIFO); -EADDRINUSE somebody listens there; -EPERM another owner; -ELOOP a symbolic link.
+ */
+int ipw_open(struct ipw_link **, const char *address, unsigned how, int64_t timeout, struct ipw_why *);
+
+/* On a listening link: the next peer's conversation, as a link of role PAIR of its own. -EOPNOTSUPP: this link does not listen. */
+int ipw_accept(struct ipw_link *listener, struct ipw_link **peer, int64_t timeout);
+
+/*
+ * Two ends of an anonymous mechanism, as addresses: IPW_PUSH or IPW_PULL is the role that `a` is meant for, `b` gets the other; with IPW_PAIR
+ * both ways. Each is inert until some process opens it, once, after fork(2) or exec(3); it crosses both. Every process that holds an
+ * end it will not open says ipw_end_drop(), or the other side never sees the end of the conversation.
+ */
+int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct ipw_why *);
+void ipw_end_drop(const char *end);
+
+/* Never waits. Returns how many accepted messages were not yet settled, and are lost. A name with keep=0 goes with the last user. */
+int ipw_close(struct ipw_link *);
+
+/* ---- links: messages --------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Sends one message, whole. Returns its size: it has reached the link's `ack=` level (queued: the kernel has it).
+ *   -EAGAIN, -ETIMEDOUT    certainly not delivered, now or later
+ *   -EMSGSIZE              beyond max_msg or below min_msg: not a byte moved
+ *   -EINPROGRESS           accepted, not there yet: never resend; ipw_flush() tells how it ended
+ *   -EPIPE, -ECONNRESET    the receiver is gone: not delivered
+ *   -EOPNOTSUPP            the message asks for what this link has not (type, priority, descriptors)
+ *   -ECANCELED             ipw_interrupt()
+ */
+ssize_t ipw_send(struct ipw_link *, const struct ipw_message *, int64_t timeout);
+
+/*
+ * Receives one message, whole, into data. Returns its size, which may be 0: an empty message.
+ *   -EMSGSIZE              the room at data is too small: size says what is needed; the message is kept and comes with the next call. A kept message is in
+ *                          hand: other receivers no longer see it, and it is lost with this process.
+ *   -EPIPE                 the end: every sender is gone and all they sent has been received
+ *   -EBADMSG               the bytes that came are not this framing; the link is of no more use
+ */
+ssize_t ipw_recv(struct ipw_link *, struct ipw_message *, int64_t timeout);
+
+/* Several at once, with fewer system calls. The number accepted; an error only if that is 0. Only the first is waited for. */
+ssize_t ipw_send_many(struct ipw_link *, const struct ipw_message *, size_t n, int64_t timeout);
+ssize_t ipw_recv_many(struct ipw_link *, struct ipw_message *, size_t n, int64_t timeout);
+
+/* 0: all that was accepted is at the ack level. -EPIPE: it never will be. -EAGAIN, -ETIMEDOUT: not yet. */
+int ipw_flush(struct ipw_link *, int64_t timeout);
+
+/* ---- links: event loops ------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * A descriptor and events for poll(2) or epoll(7), level-triggered: it never misses; it may be ready for nothing, then one receive, send or
+ * ipw_turn() says -EAGAIN and clears it. The descriptor is the link's: do not close, read or change it. Mind `events`: to wait until
+ * a send may go on can mean POLLIN. -EOPNOTSUPP: no descriptor for this direction.
+ */
+int ipw_pollfd(struct ipw_link *, unsigned direction, struct pollfd *);
+
+/* Work that is no message: takes new peers in, finishes the rest of a send. For loops, after any wake. 0, or the error of that work. */
+int ipw_turn(struct ipw_link *);
+
+/* Makes the running wait in each direction, or else the next one, say -ECANCELED. From any thread or signal handler; needs IPW_WAKEABLE. */
+int ipw_interrupt(struct ipw_link *);
+
+/* ---- links: facts ------------------------------------------------------------------------------------------------------------------ */
+
+const struct ipw_caps *ipw_link_caps(const struct ipw_link *);
+int ipw_link_address(const struct ipw_link *, char *text, size_t room); /* as opened: real key, real id; length as snprintf(3) */
+int ipw_link_stats(const struct ipw_link *, struct ipw_stats *);
+void ipw_link_why(const struct ipw_link *, struct ipw_why *); /* of the last error on this link; made on demand */
+
+/* ---- watching the library at work -------------------------------------------------------------------------------------------------- */
+
+/* One system call as it was made: `arguments` as strace(1) would print them, `meaning` a clause that says what for. */
+struct ipw_trace_call {
+        const char *name;
+        const char *arguments;
+        const char *meaning;
+        int64_t result; /* or -errno */
+        int64_t nanoseconds;
+};
+/* The one setting that is process-wide: for learning and debugging. Set it before other threads start; NULL ends it. */
+void ipw_trace(void (*hook)(void *context, const struct ipw_trace_call *), void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contract 1: an open end. What a mechanism or a layer gives to the core.
+ *
+ * An implementation's own struct begins with a `struct link`. It fills `ops` and `caps` while opening and leaves them alone from then on.
+ * The operations never wait, except where LINK_SLEEP says that they may sleep in their own system call; the core does all other
+ * waiting. NULL means "not offered": there are no stubs. A link is used by one thread per direction: what `send`, `flush`, `give_up` touch
+ * is disjoint from what `recv` touches; `turn` belongs to whoever does both.
+ */
+#pragma once
+
+#include "ipcway.h"
+
+enum {
+        LINK_SLEEP = 0x1, /* the wait is endless and nothing else is watched: sleep in the call itself; -EINTR comes back as such */
+};
+
+struct link;
+
+struct link_ops {
+        /*
+         * Sends up to n messages, whole, in order. Returns how many, at least 1, or -EAGAIN (watch or wait, then call again with the
+         * same messages), or what ipw_send() says. A message of which a part has moved is -EAGAIN too: only the core knows how long the caller
+         * is willing to wait. NULL: cannot send.
+         */
+        ssize_t (*send)(struct link *, const struct ipw_message *, size_t n, unsigned flags);
+        /*
+         * Receives up to n messages into the callers' buffers. Returns how many, at least 1, or -EAGAIN, -EMSGSIZE (size set, message kept),
+         * -EPIPE, -EBADMSG. Writes `size`, `flags` and the fields flags names. NULL: cannot receive.
+         */
+        ssize_t (*recv)(struct link *, struct ipw_message *, size_t n, unsigned flags);
+        /*
+         * After -EAGAIN on `message`, which send was given last: the caller waits no longer. 0: certainly not delivered, now or later.
+         * -EINPROGRESS: accepted, the link has its own copy of what is left. NULL: messages never move in part.
+         */
+        int (*give_up)(struct link *, const struct ipw_message *message);
+        /* What to poll after -EAGAIN in that direction. NULL: nothing to poll, `wait` is there instead. */
+        int (*watch)(struct link *, unsigned direction, struct pollfd *);
+        /* Sleeps until a try may succeed or `until` (CLOCK_MONOTONIC, ns) has come. May return early. 0, -EINTR. */
+        int (*wait)(struct link *, unsigned direction, int64_t until);
+        /* A descriptor for the caller's own loop, as ipw_pollfd() promises it. NULL: what `watch` says is good enough. */
+        int (*pollfd)(struct link *, unsigned direction, struct pollfd *);
+        /* Pushes on what was accepted. 0: all settled. -EAGAIN, -EPIPE and so on. NULL: sends settle at once. */
+        int (*flush)(struct link *);
+        /* Work without a message, on a link that has such. NULL: none. */
+        int (*turn)(struct link *);
+        /* A conversation with the next peer that asks for one. NULL: does not listen. */
+        int (*accept)(struct link *, struct link **peer);
+        /* The text for `error`, which this link just returned from `direction`. Returns 0, or -ENOENT to leave it to the core. NULL: the core. */
+        int (*why)(struct link *, unsigned direction, int error, struct ipw_why *);
+        /* Frees all, whatever state it is in. `inherited`: this is a forked child; drop descriptors and mappings, touch nothing shared. */
+        void (*close)(struct link *, int inherited);
+};
+
+struct link {
+        const struct link_ops *ops;
+        struct ipw_caps caps;
+        struct ipw_stats
+                stats; /* sent*: kept by the core, unsettled by the sending side; received*: the core, the rest by the receiving side */
+        char *address; /* as opened, where that differs from what was asked for; freed by the core */
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contract 3: a mechanism, one row of the table of addresses. One const object each; the registry lists it, and from then on the command, the
+ * tour and the conformance suite know it.
+ */
+#pragma once
+
+#include "address.h"
+#include "link.h"
+#include "stream.h"
+
+struct request {
+        const struct ipw_address *address;
+        unsigned how;  /* one role, checked against `roles`; flags */
+        unsigned ways; /* IPW_RECV | IPW_SEND, from the role */
+};
+
+struct mechanism {
+        struct ipw_mechanism about;
+        /* Looks at the address alone: is its REST well formed, and what could a link there do at most? Opens nothing. */
+        int (*describe)(const struct ipw_address *, struct ipw_caps *, struct ipw_why *);
+        /*
+         * Exactly one of the two. They do not wait: -EAGAIN with a text says "the other side is not there yet", and the core tries again until
+         * the caller's time is up. On failure nothing is left behind.
+         */
+        int (*open)(const struct request *, struct link **, struct ipw_why *);
+        int (*open_stream)(const struct request *, struct stream **, struct ipw_why *);
+        /* Two ends as addresses, for a mechanism without names. NULL: it has names. */
+        int (*ends)(const struct ipw_address *, unsigned how, char a[64], char b[64], struct ipw_why *);
+        /* Removes name or object. NULL: nothing outlives its users. */
+        int (*remove)(const struct ipw_address *, struct ipw_why *);
+};

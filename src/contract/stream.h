@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contract 2: bytes in order, without boundaries. What a pipe, a FIFO or a stream socket is by itself; a layer cuts it into messages and
+ * so makes a link of it. Like a link, a stream never waits unless told that it may sleep.
+ */
+#pragma once
+
+#include "link.h"
+
+struct stream;
+
+struct stream_ops {
+        /* As readv(2), writev(2): bytes moved, or -errno. read: 0 is the end. -EAGAIN: nothing to read, no room. */
+        ssize_t (*read)(struct stream *, const struct iovec *, int n, unsigned flags);
+        ssize_t (*write)(struct stream *, const struct iovec *, int n, unsigned flags);
+        int (*watch)(struct stream *, unsigned direction, struct pollfd *);
+        /* Many writers: is the writer that calls itself `writer` certainly gone? 1, 0. NULL: there is only one. */
+        int (*writer_gone)(struct stream *, uint16_t writer);
+        int (*why)(struct stream *, unsigned direction, int error, struct ipw_why *); /* as link_ops.why */
+        void (*close)(struct stream *, int inherited);
+};
+
+struct stream {
+        const struct stream_ops *ops;
+        const char *name;  /* "fifo" */
+        unsigned ways;     /* IPW_RECV | IPW_SEND */
+        size_t atomic_max; /* writes up to this are all or nothing and never interleave; 0: none are */
+        size_t capacity;   /* bytes buffered; 0: unknown */
+        uint32_t caps;     /* IPW_CAP_* that the bytes already have */
+        uint16_t writer;   /* our number among the writers, 0 if we do not write */
+        char *address;     /* as link.address */
+};

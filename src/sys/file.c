@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Files, pipes, and their names. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "through.h"
+
+/* The flags of open(2) that this library uses, as strace(1) would print them. */
+static const char *flag_names(int flags)
+{
+        if ((flags & O_PATH) == O_PATH)
+                return "O_PATH";
+        if ((flags & O_ACCMODE) == O_WRONLY)
+                return flags & O_NONBLOCK ? "O_WRONLY|O_NONBLOCK" : "O_WRONLY";
+        if ((flags & O_ACCMODE) == O_RDWR)
+                return flags & O_CREAT ? "O_RDWR|O_CREAT" : "O_RDWR";
+        return flags & O_NONBLOCK ? "O_RDONLY|O_NONBLOCK" : "O_RDONLY";
+}
+
+int sys_open_(struct sys_site *site, const char *path, int flags, mode_t mode)
+{
+        THROUGH(open(path, flags, mode), "\"%s\", %s, 0%o", path, flag_names(flags), mode);
+}
+
+int sys_close_(struct sys_site *site, int fd)
+{
+        THROUGH(close(fd), "%d", fd);
+}
+
+void sys_closep(int *fd)
+{
+        if (*fd >= 0)
+                (void)sys_close("give the descriptor back", *fd);
+}
+
+ssize_t sys_read_(struct sys_site *site, int fd, void *data, size_t size)
+{
+        THROUGH_SIZED(size, read(fd, data, size), "%d, ..., %zu", fd, size);
+}
+
+ssize_t sys_write_(struct sys_site *site, int fd, const void *data, size_t size)
+{
+        THROUGH_SIZED(size, write(fd, data, size), "%d, ..., %zu", fd, size);
+}
+
+enum { VECTOR_MAX = 64 };
+
+/* Copies `iov` so that no more than `size` bytes are in it. */
+static int shorten(struct iovec to[VECTOR_MAX], const struct iovec *iov, int n, size_t size)
+{
+        int used = 0;
+
+        for (; used < n && used < VECTOR_MAX && (size > 0 || used == 0); used++) {
+                to[used] = iov[used];
+                if (to[used].iov_len > size)
+                        to[used].iov_len = size;
+                size -= to[used].iov_len;
+        }
+        return used;
+}
+
+static size_t total(const struct iovec *iov, int n)
+{
+        size_t size = 0;
+
+        for (int i = 0; i < n; i++)
+                size += iov[i].iov_len;
+        return size;
+}
+
+ssize_t sys_readv_(struct sys_site *site, int fd, const struct iovec *iov, int n)
+{
+        struct iovec some[VECTOR_MAX];
+        size_t size = 0;
+
+        if (sys_hook)
+                size = total(iov, n);
+        THROUGH_SIZED(size, sys_hook ? readv(fd, some, shorten(some, iov, n, size)) : readv(fd, iov, n), "%d, [%d parts], %zu", fd, n,
+                      size);
+}
+
+ssize_t sys_writev_(struct sys_site *site, int fd, const struct iovec *iov, int n)
+{
+        struct iovec some[VECTOR_MAX];
+        size_t size = 0;
+
+        if (sys_hook)
+                size = total(iov, n);
+        THROUGH_SIZED(size, sys_hook ? writev(fd, some, shorten(some, iov, n, size)) : writev(fd, iov, n), "%d, [%d parts], %zu", fd, n,
+                      size);
+}
+
+ssize_t sys_pwritev2_(struct sys_site *site, int fd, const struct iovec *iov, int n, int flags)
+{
+        struct iovec some[VECTOR_MAX];
+        size_t size = 0;
+
+        if (sys_hook)
+                size = total(iov, n);
+        THROUGH_SIZED(size, sys_hook ? pwritev2(fd, some, shorten(some, iov, n, size), -1, flags) : pwritev2(fd, iov, n, -1, flags),
+                      "%d, [%d parts], %zu, 0x%x", fd, n, size, flags);
+}
+
+int sys_fcntl_(struct sys_site *site, int fd, int command, long value)
+{
+        THROUGH(fcntl(fd, command, value), "%d, %d, %ld", fd, command, value);
+}
+
+int sys_lock_(struct sys_site *site, int fd, int command, struct flock *lock)
+{
+        THROUGH(fcntl(fd, command, lock), "%d, %s, %s byte %lld", fd, command == F_OFD_GETLK ? "F_OFD_GETLK" : "F_OFD_SETLK",
+                lock->l_type == F_UNLCK   ? "F_UNLCK"
+                : lock->l_type == F_RDLCK ? "F_RDLCK"
+                                          : "F_WRLCK",
+                (long long)lock->l_start);
+}
+
+int sys_fstat_(struct sys_site *site, int fd, struct stat *st)
+{
+        THROUGH(fstat(fd, st), "%d", fd);
+}
+
+int sys_stat_(struct sys_site *site, const char *path, struct stat *st)
+{
+        THROUGH(stat(path, st), "\"%s\"", path);
+}
+
+int sys_lstat_(struct sys_site *site, const char *path, struct stat *st)
+{
+        THROUGH(lstat(path, st), "\"%s\"", path);
+}
+
+int sys_chmod_(struct sys_site *site, const char *path, mode_t mode)
+{
+        THROUGH(chmod(path, mode), "\"%s\", 0%o", path, mode);
+}
+
+int sys_chown_(struct sys_site *site, const char *path, uid_t uid, gid_t gid)
+{
+        THROUGH(chown(path, uid, gid), "\"%s\", %d, %d", path, (int)uid, (int)gid);
+}
+
+int sys_fchmod_(struct sys_site *site, int fd, mode_t mode)
+{
+        THROUGH(fchmod(fd, mode), "%d, 0%o", fd, mode);
+}
+
+int sys_mkdir_(struct sys_site *site, const char *path, mode_t mode)
+{
+        THROUGH(mkdir(path, mode), "\"%s\", 0%o", path, mode);
+}
+
+int sys_mkfifo_(struct sys_site *site, const char *path, mode_t mode)
+{
+        THROUGH(mkfifo(path, mode), "\"%s\", 0%o", path, mode);
+}
+
+int sys_unlink_(struct sys_site *site, const char *path)
+{
+        THROUGH(unlink(path), "\"%s\"", path);
+}
+
+int sys_pipe2_(struct sys_site *site, int fds[2], int flags)
+{
+        THROUGH(pipe2(fds, flags), "[2], 0x%x", flags);
+}

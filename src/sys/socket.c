@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets. */
+#include <sys/socket.h>
+
+#include "through.h"
+
+int sys_socket_(struct sys_site *site, int domain, int type, int protocol)
+{
+        THROUGH(socket(domain, type, protocol), "%d, %d, %d", domain, type, protocol);
+}
+
+int sys_socketpair_(struct sys_site *site, int domain, int type, int protocol, int fds[2])
+{
+        THROUGH(socketpair(domain, type, protocol, fds), "%d, %d, %d, [2]", domain, type, protocol);
+}
+
+int sys_bind_(struct sys_site *site, int fd, const struct sockaddr *address, socklen_t size)
+{
+        THROUGH(bind(fd, address, size), "%d, {family %d}, %u", fd, address->sa_family, size);
+}
+
+int sys_listen_(struct sys_site *site, int fd, int backlog)
+{
+        THROUGH(listen(fd, backlog), "%d, %d", fd, backlog);
+}
+
+int sys_accept4_(struct sys_site *site, int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+        THROUGH(accept4(fd, address, size, flags), "%d, ..., 0x%x", fd, flags);
+}
+
+int sys_connect_(struct sys_site *site, int fd, const struct sockaddr *address, socklen_t size)
+{
+        THROUGH(connect(fd, address, size), "%d, {family %d}, %u", fd, address->sa_family, size);
+}
+
+ssize_t sys_send_(struct sys_site *site, int fd, const void *data, size_t size, int flags)
+{
+        THROUGH(send(fd, data, size, flags), "%d, ..., %zu, 0x%x", fd, size, flags);
+}
+
+ssize_t sys_recv_(struct sys_site *site, int fd, void *data, size_t size, int flags)
+{
+        THROUGH(recv(fd, data, size, flags), "%d, ..., %zu, 0x%x", fd, size, flags);
+}
+
+ssize_t sys_sendmsg_(struct sys_site *site, int fd, const struct msghdr *message, int flags)
+{
+        THROUGH(sendmsg(fd, message, flags), "%d, {%zu parts}, 0x%x", fd, message->msg_iovlen, flags);
+}
+
+ssize_t sys_recvmsg_(struct sys_site *site, int fd, struct msghdr *message, int flags)
+{
+        THROUGH(recvmsg(fd, message, flags), "%d, {%zu parts}, 0x%x", fd, message->msg_iovlen, flags);
+}
+
+int sys_sendmmsg_(struct sys_site *site, int fd, struct mmsghdr *messages, unsigned n, int flags)
+{
+        THROUGH(sendmmsg(fd, messages, n, flags), "%d, [%u messages], 0x%x", fd, n, flags);
+}
+
+int sys_recvmmsg_(struct sys_site *site, int fd, struct mmsghdr *messages, unsigned n, int flags)
+{
+        THROUGH(recvmmsg(fd, messages, n, flags, NULL), "%d, [%u messages], 0x%x", fd, n, flags);
+}
+
+int sys_getsockopt_(struct sys_site *site, int fd, int level, int name, void *value, socklen_t *size)
+{
+        THROUGH(getsockopt(fd, level, name, value, size), "%d, %d, %d", fd, level, name);
+}
+
+int sys_setsockopt_(struct sys_site *site, int fd, int level, int name, const void *value, socklen_t size)
+{
+        THROUGH(setsockopt(fd, level, name, value, size), "%d, %d, %d", fd, level, name);
+}

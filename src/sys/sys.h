@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every system call the library makes. Each takes a clause of meaning first, then the call's own arguments; each returns what the call returns,
+ * or -errno, and never touches the caller's errno otherwise. They add nothing: no retry, no default.
+ */
+#pragma once
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/msg.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "seam.h"
+
+/* memory */
+#define sys_alloc(meaning, size)                          sys_alloc_(SYS_SITE("malloc", meaning), size) /* zeroed, or NULL */
+#define sys_realloc(meaning, old, size)                   sys_realloc_(SYS_SITE("realloc", meaning), old, size)
+#define sys_mmap(meaning, out, size, prot, flags, fd, at) sys_mmap_(SYS_SITE("mmap", meaning), out, size, prot, flags, fd, at)
+#define sys_munmap(meaning, address, size)                sys_munmap_(SYS_SITE("munmap", meaning), address, size)
+#define sys_madvise(meaning, address, size, advice)       sys_madvise_(SYS_SITE("madvise", meaning), address, size, advice)
+/* files, pipes and their names */
+#define sys_open(meaning, path, flags, mode)     sys_open_(SYS_SITE("open", meaning), path, flags, mode)
+#define sys_close(meaning, fd)                   sys_close_(SYS_SITE("close", meaning), fd)
+#define sys_read(meaning, fd, data, size)        sys_read_(SYS_SITE("read", meaning), fd, data, size)
+#define sys_write(meaning, fd, data, size)       sys_write_(SYS_SITE("write", meaning), fd, data, size)
+#define sys_readv(meaning, fd, iov, n)           sys_readv_(SYS_SITE("readv", meaning), fd, iov, n)
+#define sys_writev(meaning, fd, iov, n)          sys_writev_(SYS_SITE("writev", meaning), fd, iov, n)
+#define sys_pwritev2(meaning, fd, iov, n, flags) sys_pwritev2_(SYS_SITE("pwritev2", meaning), fd, iov, n, flags)
+#define sys_fcntl(meaning, fd, command, value)   sys_fcntl_(SYS_SITE("fcntl", meaning), fd, command, value)
+#define sys_lock(meaning, fd, command, lock)     sys_lock_(SYS_SITE("fcntl", meaning), fd, command, lock)
+#define sys_fstat(meaning, fd, st)               sys_fstat_(SYS_SITE("fstat", meaning), fd, st)
+#define sys_stat(meaning, path, st)              sys_stat_(SYS_SITE("stat", meaning), path, st)
+#define sys_lstat(meaning, path, st)             sys_lstat_(SYS_SITE("lstat", meaning), path, st)
+#define sys_chmod(meaning, path, mode)           sys_chmod_(SYS_SITE("chmod", meaning), path, mode)
+#define sys_chown(meaning, path, uid, gid)       sys_chown_(SYS_SITE("chown", meaning), path, uid, gid)
+#define sys_fchmod(meaning, fd, mode)            sys_fchmod_(SYS_SITE("fchmod", meaning), fd, mode)
+#define sys_mkdir(meaning, path, mode)           sys_mkdir_(SYS_SITE("mkdir", meaning), path, mode)
+#define sys_mkfifo(meaning, path, mode)          sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
+#define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
+#define sys_pipe2(meaning, fds, flags)           sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
+/* sockets */
+#define sys_socket(meaning, domain, type, protocol)           sys_socket_(SYS_SITE("socket", meaning), domain, type, protocol)
+#define sys_socketpair(meaning, domain, type, protocol, fds)  sys_socketpair_(SYS_SITE("socketpair", meaning), domain, type, protocol, fds)
+#define sys_bind(meaning, fd, address, size)                  sys_bind_(SYS_SITE("bind", meaning), fd, address, size)
+#define sys_listen(meaning, fd, backlog)                      sys_listen_(SYS_SITE("listen", meaning), fd, backlog)
+#define sys_accept4(meaning, fd, address, size, flags)        sys_accept4_(SYS_SITE("accept4", meaning), fd, address, size, flags)
+#define sys_connect(meaning, fd, address, size)               sys_connect_(SYS_SITE("connect", meaning), fd, address, size)
+#define sys_send(meaning, fd, data, size, flags)              sys_send_(SYS_SITE("send", meaning), fd, data, size, flags)
+#define sys_recv(meaning, fd, data, size, flags)              sys_recv_(SYS_SITE("recv", meaning), fd, data, size, flags)
+#define sys_sendmsg(meaning, fd, message, flags)              sys_sendmsg_(SYS_SITE("sendmsg", meaning), fd, message, flags)
+#define sys_recvmsg(meaning, fd, message, flags)              sys_recvmsg_(SYS_SITE("recvmsg", meaning), fd, message, flags)
+#define sys_sendmmsg(meaning, fd, messages, n, flags)         sys_sendmmsg_(SYS_SITE("sendmmsg", meaning), fd, messages, n, flags)
+#define sys_recvmmsg(meaning, fd, messages, n, flags)         sys_recvmmsg_(SYS_SITE("recvmmsg", meaning), fd, messages, n, flags)
+#define sys_getsockopt(meaning, fd, level, name, value, size) sys_getsockopt_(SYS_SITE("getsockopt", meaning), fd, level, name, value, size)
+#define sys_setsockopt(meaning, fd, level, name, value, size) sys_setsockopt_(SYS_SITE("setsockopt", meaning), fd, level, name, value, size)
+/* System V message queues */
+#define sys_msgget(meaning, key, flags)                     sys_msgget_(SYS_SITE("msgget", meaning), key, flags)
+#define sys_msgsnd(meaning, id, message, size, flags)       sys_msgsnd_(SYS_SITE("msgsnd", meaning), id, message, size, flags)
+#define sys_msgrcv(meaning, id, message, size, type, flags) sys_msgrcv_(SYS_SITE("msgrcv", meaning), id, message, size, type, flags)
+#define sys_msgctl(meaning, id, command, ds)                sys_msgctl_(SYS_SITE("msgctl", meaning), id, command, ds)
+/* waiting */
+#define sys_ppoll(meaning, fds, n, left)              sys_ppoll_(SYS_SITE("ppoll", meaning), fds, n, left)
+#define sys_epoll_create(meaning)                     sys_epoll_create_(SYS_SITE("epoll_create1", meaning))
+#define sys_epoll_ctl(meaning, epoll, op, fd, event)  sys_epoll_ctl_(SYS_SITE("epoll_ctl", meaning), epoll, op, fd, event)
+#define sys_epoll_wait(meaning, epoll, events, n, ms) sys_epoll_wait_(SYS_SITE("epoll_wait", meaning), epoll, events, n, ms)
+#define sys_eventfd(meaning, flags)                   sys_eventfd_(SYS_SITE("eventfd2", meaning), flags)
+#define sys_timerfd_create(meaning)                   sys_timerfd_create_(SYS_SITE("timerfd_create", meaning))
+#define sys_timerfd_settime(meaning, fd, when)        sys_timerfd_settime_(SYS_SITE("timerfd_settime", meaning), fd, when)
+#define sys_sleep(meaning, nanoseconds)               sys_sleep_(SYS_SITE("clock_nanosleep", meaning), nanoseconds)
+
+void *sys_alloc_(struct sys_site *, size_t size);
+void *sys_realloc_(struct sys_site *, void *old, size_t size);
+int sys_mmap_(struct sys_site *, void **out, size_t size, int prot, int flags, int fd, off_t at);
+int sys_munmap_(struct sys_site *, void *address, size_t size);
+int sys_madvise_(struct sys_site *, void *address, size_t size, int advice);
+int sys_open_(struct sys_site *, const char *path, int flags, mode_t mode);
+int sys_close_(struct sys_site *, int fd);
+ssize_t sys_read_(struct sys_site *, int fd, void *data, size_t size);
+ssize_t sys_write_(struct sys_site *, int fd, const void *data, size_t size);
+ssize_t sys_readv_(struct sys_site *, int fd, const struct iovec *, int n);
+ssize_t sys_writev_(struct sys_site *, int fd, const struct iovec *, int n);
+ssize_t sys_pwritev2_(struct sys_site *, int fd, const struct iovec *, int n, int flags);
+int sys_fcntl_(struct sys_site *, int fd, int command, long value);
+int sys_lock_(struct sys_site *, int fd, int command, struct flock *lock);
+int sys_fstat_(struct sys_site *, int fd, struct stat *);
+int sys_stat_(struct sys_site *, const char *path, struct stat *);
+int sys_lstat_(struct sys_site *, const char *path, struct stat *);
+int sys_chmod_(struct sys_site *, const char *path, mode_t mode);
+int sys_chown_(struct sys_site *, const char *path, uid_t uid, gid_t gid);
+int sys_fchmod_(struct sys_site *, int fd, mode_t mode);
+int sys_mkdir_(struct sys_site *, const char *path, mode_t mode);
+int sys_mkfifo_(struct sys_site *, const char *path, mode_t mode);
+int sys_unlink_(struct sys_site *, const char *path);
+int sys_pipe2_(struct sys_site *, int fds[2], int flags);
+int sys_socket_(struct sys_site *, int domain, int type, int protocol);
+int sys_socketpair_(struct sys_site *, int domain, int type, int protocol, int fds[2]);
+int sys_bind_(struct sys_site *, int fd, const struct sockaddr *, socklen_t size);
+int sys_listen_(struct sys_site *, int fd, int backlog);
+int sys_accept4_(struct sys_site *, int fd, struct sockaddr *, socklen_t *size, int flags);
+int sys_connect_(struct sys_site *, int fd, const struct sockaddr *, socklen_t size);
+ssize_t sys_send_(struct sys_site *, int fd, const void *data, size_t size, int flags);
+ssize_t sys_recv_(struct sys_site *, int fd, void *data, size_t size, int flags);
+ssize_t sys_sendmsg_(struct sys_site *, int fd, const struct msghdr *, int flags);
+ssize_t sys_recvmsg_(struct sys_site *, int fd, struct msghdr *, int flags);
+struct mmsghdr;
+int sys_sendmmsg_(struct sys_site *, int fd, struct mmsghdr *, unsigned n, int flags);
+int sys_recvmmsg_(struct sys_site *, int fd, struct mmsghdr *, unsigned n, int flags);
+int sys_getsockopt_(struct sys_site *, int fd, int level, int name, void *value, socklen_t *size);
+int sys_setsockopt_(struct sys_site *, int fd, int level, int name, const void *value, socklen_t size);
+int sys_msgget_(struct sys_site *, key_t key, int flags);
+int sys_msgsnd_(struct sys_site *, int id, const void *message, size_t size, int flags);
+ssize_t sys_msgrcv_(struct sys_site *, int id, void *message, size_t size, long type, int flags);
+int sys_msgctl_(struct sys_site *, int id, int command, struct msqid_ds *);
+int sys_ppoll_(struct sys_site *, struct pollfd *, nfds_t n, const struct timespec *left);
+int sys_epoll_create_(struct sys_site *);
+int sys_epoll_ctl_(struct sys_site *, int epoll, int op, int fd, struct epoll_event *);
+int sys_epoll_wait_(struct sys_site *, int epoll, struct epoll_event *, int n, int ms);
+int sys_eventfd_(struct sys_site *, int flags);
+int sys_timerfd_create_(struct sys_site *); /* monotonic, non-blocking */
+int sys_timerfd_settime_(struct sys_site *, int fd, const struct itimerspec *when);
+int sys_sleep_(struct sys_site *, int64_t nanoseconds);
+
+/* For _cleanup_: closes what is open. */
+void sys_closep(int *fd);
