@@ -38,6 +38,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define IPW_VERSION "0.1.0"
 
@@ -288,6 +289,7 @@ struct ipw_trace_call {
 /* The one setting that is process-wide: for learning and debugging. Set it before other threads start; NULL ends it. */
 void ipw_trace(void (*hook)(void *context, const struct ipw_trace_call *), void *context);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all handles share: they know whether this process opened them, and the one wait.
+ *
+ * Fork. A handle's descriptors and buffers come along into a forked child, where using them would steal messages or release locks
+ * of the parent. The word `alive` lies in a page that the kernel empties in every child (MADV_WIPEONFORK, 4.14), however it
+ * was made; pthread_atfork would miss raw clone() and needs global state.
+ *
+ * Waiting. Operations only try; the core waits, here, in one way for all: on the operation's descriptor if it has one, in its own
+ * `wait` if not, and on the eventfd of ipw_interrupt() if the caller asked for that. With nothing else to watch and no end to the wait, the
+ * operation may sleep in its own system call (LINK_SLEEP), which saves the poll.
+ */
+#include "handle.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "sys.h"
+#include "why.h"
+
+static void free_partly(struct ipw_link *l)
+{
+        for (unsigned i = 0; i < COUNT_OF(l->wake); i++)
+                sys_closep(&l->wake[i]);
+        if (l->alive)
+                (void)sys_munmap("forget the word that tells parent from child", (void *)l->alive, (size_t)sysconf(_SC_PAGESIZE));
+        free(l->asked);
+        free(l);
+}
+
+static int add_alive(struct ipw_link *l)
+{
+        size_t size = (size_t)sysconf(_SC_PAGESIZE);
+        void *page;
+        int r;
+
+        r = sys_mmap("a word that tells parent from child", &page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (r < 0)
+                return r;
+        l->alive = page;
+        r = sys_madvise("let the kernel clear it in a forked child", page, size, MADV_WIPEONFORK);
+        if (r < 0)
+                return r;
+        *(uint32_t *)page = 1;
+        return 0;
+}
+
+static int fill(struct ipw_link *l, const char *asked, unsigned how)
+{
+        int r;
+
+        l->wake[0] = l->wake[1] = -1;
+        l->asked = sys_alloc("the address, for error texts", strlen(asked) + 1);
+        if (!l->asked)
+                return -ENOMEM;
+        memcpy(l->asked, asked, strlen(asked) + 1);
+        r = add_alive(l);
+        for (unsigned i = 0; r == 0 && (how & IPW_WAKEABLE) && i < COUNT_OF(l->wake); i++) {
+                l->wake[i] = sys_eventfd("what ipw_interrupt() rings", 0);
+                r = MIN(l->wake[i], 0);
+        }
+        return r;
+}
+
+int handle_new(struct ipw_link **out, struct link *link, const struct mechanism *mechanism, const char *asked, unsigned how, unsigned ways,
+               int64_t spin, struct ipw_why *why)
+{
+        struct ipw_link *l = sys_alloc("a handle", sizeof(*l));
+        int r = l ? fill(l, asked, how) : -ENOMEM;
+
+        if (r < 0) {
+                if (l)
+                        free_partly(l);
+                free(link->address);
+                link->ops->close(link, 0);
+                return why_call(why, r, asked, "cannot make a handle");
+        }
+        l->link = link;
+        l->mechanism = mechanism;
+        l->how = how;
+        l->ways = ways;
+        l->spin = spin;
+        *out = l;
+        return 0;
+}
+
+int ipw_close(struct ipw_link *l)
+{
+        uint64_t unsettled;
+        char *address;
+        int inherited;
+
+        if (!l)
+                return 0;
+        unsettled = l->link->stats.unsettled;
+        address = l->link->address;
+        inherited = !*l->alive;
+        l->link->ops->close(l->link, inherited);
+        free(address);
+        free_partly(l);
+        return inherited ? 0 : (int)MIN(unsettled, (uint64_t)INT32_MAX);
+}
+
+int handle_check(struct ipw_link *l, unsigned direction)
+{
+        if (unlikely(!*l->alive))
+                return -ESTALE;
+        if (unlikely(!(l->ways & direction)))
+                return -EOPNOTSUPP;
+        return 0;
+}
+
+ssize_t handle_trouble(struct ipw_link *l, unsigned direction, ssize_t error, size_t size)
+{
+        l->last[direction - 1].error = (int)-error;
+        l->last[direction - 1].size = size;
+        __atomic_store_n(&l->last_direction, direction, __ATOMIC_RELAXED);
+        return error;
+}
+
+/* The wait of a mechanism that has nothing to poll. To be wakeable it is cut into slices of a millisecond. */
+static int wait_unpolled(struct ipw_link *l, unsigned direction, int64_t until)
+{
+        uint64_t count;
+        int r;
+
+        if (l->wake[direction - 1] >= 0) {
+                until = MIN(until, clock_now() + IPW_MS(1));
+                if (sys_read("was the wait interrupted", l->wake[direction - 1], &count, sizeof(count)) > 0)
+                        return -ECANCELED;
+        }
+        r = l->link->ops->wait(l->link, direction, until);
+        return r == -EINTR && !(l->how & IPW_SIGNALS) ? 0 : r;
+}
+
+int handle_wait(struct ipw_link *l, unsigned direction, int64_t until)
+{
+        struct pollfd fds[2] = { 0 };
+        struct timespec left;
+        uint64_t count;
+        nfds_t n = 1;
+        int r;
+
+        if (until != NEVER && clock_now() >= until)
+                return -ETIMEDOUT;
+        if (!l->link->ops->watch)
+                return wait_unpolled(l, direction, until);
+        r = l->link->ops->watch(l->link, direction, &fds[0]);
+        if (r < 0)
+                return r;
+        if (l->wake[direction - 1] >= 0)
+                fds[n++] = (struct pollfd){ .fd = l->wake[direction - 1], .events = POLLIN };
+        left = clock_left(until);
+        r = sys_ppoll("sleep until something comes, or there is room", fds, n, until == NEVER ? NULL : &left);
+        if (r == -EINTR)
+                return l->how & IPW_SIGNALS ? -EINTR : 0;
+        if (r > 0 && fds[1].revents && sys_read("the wait was interrupted", fds[1].fd, &count, sizeof(count)) > 0)
+                return -ECANCELED;
+        return MIN(r, 0);
+}

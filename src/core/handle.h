@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The handle that users hold: a link of some mechanism, and what every link has alike. */
+#pragma once
+
+#include "bytes.h"
+#include "mechanism.h"
+
+struct ipw_link {
+        struct link *link;
+        const struct mechanism *mechanism;
+        char *asked; /* the address as it was given */
+        unsigned how;
+        unsigned ways;         /* IPW_RECV | IPW_SEND that this role allows */
+        int64_t spin;          /* ns to look again before sleeping */
+        const uint32_t *alive; /* 1; a forked child reads 0 */
+        int wake[2];           /* eventfds of ipw_interrupt(), by direction - 1; -1 without IPW_WAKEABLE */
+        struct {
+                int error;
+                size_t size;     /* of the message in question */
+        } last[2];               /* by direction - 1 */
+        unsigned last_direction; /* atomic */
+};
+
+/* Makes a handle of an open link, which it owns from then on, also on failure. */
+int handle_new(struct ipw_link **, struct link *, const struct mechanism *, const char *asked, unsigned how, unsigned ways, int64_t spin,
+               struct ipw_why *);
+
+/* 0, -ESTALE in a forked child, -EOPNOTSUPP if the role does not go that way. */
+int handle_check(struct ipw_link *, unsigned direction);
+
+/* Notes what went wrong for ipw_link_why(), and returns it. */
+ssize_t handle_trouble(struct ipw_link *, unsigned direction, ssize_t error, size_t size);
+
+/* After -EAGAIN: until a try may succeed. 0, -ETIMEDOUT, -EINTR where asked for, -ECANCELED. */
+int handle_wait(struct ipw_link *, unsigned direction, int64_t until);
+
+/* May the operation sleep in its own call? */
+static inline unsigned handle_flags(const struct ipw_link *l, int64_t timeout)
+{
+        return timeout < 0 && !(l->how & IPW_WAKEABLE) ? LINK_SLEEP : 0;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages: try; if that would wait, spin, then sleep, then try again, until the caller's time is up.
+ *
+ * A send has three outcomes, and which one is decided here: done; certainly not delivered; accepted. Only when the caller stops waiting in the middle of
+ * a message is it the link's turn to say (give_up) whether the part that moved can be taken back.
+ */
+#include <errno.h>
+
+#include "clock.h"
+#include "handle.h"
+#include "message.h"
+#include "sys.h"
+
+/* Looks again for up to l->spin ns. The first look was made already. */
+#define SPIN(l, r, attempt)                                    \
+        do {                                                   \
+                int64_t until_ = clock_now() + (l)->spin;      \
+                while ((r) == -EAGAIN && clock_now() < until_) \
+                        (r) = (attempt);                       \
+        } while (0)
+
+static void count(uint64_t *counter, uint64_t more)
+{
+        __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
+/* What a message may not ask of this link. */
+static int check(const struct ipw_link *l, const struct ipw_message *m, size_t size)
+{
+        const struct ipw_caps *caps = &l->link->caps;
+
+        if (unlikely(size > caps->max_msg || size < caps->min_msg))
+                return -EMSGSIZE;
+        if (unlikely((m->type && !(caps->flags & IPW_CAP_TYPES)) || m->priority > caps->max_priority || m->fd_count > caps->max_fds))
+                return -EOPNOTSUPP;
+        return 0;
+}
+
+/* The caller waits no longer. What was begun is settled or taken back. */
+static ssize_t stop_sending(struct ipw_link *l, const struct ipw_message *m, ssize_t error)
+{
+        int r = l->link->ops->give_up ? l->link->ops->give_up(l->link, m) : 0;
+
+        if (r != -EINPROGRESS)
+                return error;
+        count(&l->link->stats.sent, 1);
+        count(&l->link->stats.sent_bytes, message_size(m));
+        return -EINPROGRESS;
+}
+
+/* `r` is what the first try said: -EAGAIN or -EINTR. */
+static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout, ssize_t r)
+{
+        int64_t until = clock_deadline(timeout);
+
+        if (l->spin)
+                SPIN(l, r, l->link->ops->send(l->link, m, n, 0));
+        for (;;) {
+                if (r == -EAGAIN)
+                        r = handle_wait(l, IPW_SEND, until);
+                else if (r == -EINTR && !(l->how & IPW_SIGNALS))
+                        r = 0;
+                if (r)
+                        break;
+                r = l->link->ops->send(l->link, m, n, handle_flags(l, timeout));
+        }
+        if (r == -ETIMEDOUT || r == -EINTR || r == -ECANCELED)
+                r = stop_sending(l, m, r);
+        return r;
+}
+
+static ssize_t send_some(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout)
+{
+        ssize_t r;
+
+        r = l->link->ops->send(l->link, m, n, l->spin ? 0 : handle_flags(l, timeout));
+        if (unlikely(r == -EAGAIN && timeout == 0))
+                r = stop_sending(l, m, r);
+        else if (unlikely(r == -EAGAIN || r == -EINTR))
+                r = send_waiting(l, m, n, timeout, r);
+        return r;
+}
+
+ssize_t ipw_send(struct ipw_link *l, const struct ipw_message *m, int64_t timeout)
+{
+        size_t size = message_size(m);
+        ssize_t r;
+
+        r = handle_check(l, IPW_SEND);
+        if (likely(r == 0))
+                r = check(l, m, size);
+        if (likely(r == 0))
+                r = send_some(l, m, 1, timeout);
+        if (unlikely(r < 0))
+                return handle_trouble(l, IPW_SEND, r, size);
+        count(&l->link->stats.sent, 1);
+        count(&l->link->stats.sent_bytes, size);
+        return (ssize_t)size;
+}
+
+ssize_t ipw_send_many(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout)
+{
+        size_t good = 0, size = 0;
+        ssize_t r;
+
+        r = handle_check(l, IPW_SEND);
+        for (; r == 0 && good < n; good++) {
+                size = message_size(&m[good]);
+                r = check(l, &m[good], size);
+                if (r < 0)
+                        break;
+        }
+        if (good == 0 && (r < 0 || n == 0))
+                return r < 0 ? handle_trouble(l, IPW_SEND, r, size) : 0;
+        r = send_some(l, m, good, timeout);
+        if (r < 0)
+                return handle_trouble(l, IPW_SEND, r, message_size(m));
+        for (ssize_t i = 0; i < r; i++)
+                count(&l->link->stats.sent_bytes, message_size(&m[i]));
+        count(&l->link->stats.sent, (uint64_t)r);
+        return r;
+}
+
+static ssize_t recv_waiting(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout, ssize_t r)
+{
+        int64_t until = clock_deadline(timeout);
+
+        if (l->spin)
+                SPIN(l, r, l->link->ops->recv(l->link, m, n, 0));
+        for (;;) {
+                if (r == -EAGAIN)
+                        r = handle_wait(l, IPW_RECV, until);
+                else if (r == -EINTR && !(l->how & IPW_SIGNALS))
+                        r = 0;
+                if (r)
+                        return r;
+                r = l->link->ops->recv(l->link, m, n, handle_flags(l, timeout));
+        }
+}
+
+static ssize_t recv_some(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout)
+{
+        ssize_t r;
+
+        r = handle_check(l, IPW_RECV);
+        if (likely(r == 0))
+                r = m->type && unlikely(!(l->link->caps.flags & IPW_CAP_TYPES))
+                            ? -EOPNOTSUPP
+                            : l->link->ops->recv(l->link, m, n, l->spin ? 0 : handle_flags(l, timeout));
+        if (unlikely((r == -EAGAIN && timeout != 0) || r == -EINTR))
+                r = recv_waiting(l, m, n, timeout, r);
+        if (unlikely(r < 0))
+                return handle_trouble(l, IPW_RECV, r, m->size);
+        count(&l->link->stats.received, (uint64_t)r);
+        return r;
+}
+
+ssize_t ipw_recv(struct ipw_link *l, struct ipw_message *m, int64_t timeout)
+{
+        ssize_t r = recv_some(l, m, 1, timeout);
+
+        if (unlikely(r < 0))
+                return r;
+        count(&l->link->stats.received_bytes, m->size);
+        return (ssize_t)m->size;
+}
+
+ssize_t ipw_recv_many(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout)
+{
+        ssize_t r = n ? recv_some(l, m, n, timeout) : 0;
+
+        for (ssize_t i = 0; i < r; i++)
+                count(&l->link->stats.received_bytes, m[i].size);
+        return r;
+}
+
+int ipw_flush(struct ipw_link *l, int64_t timeout)
+{
+        int64_t until = clock_deadline(timeout);
+        int r;
+
+        r = handle_check(l, IPW_SEND);
+        while (r == 0 && l->link->ops->flush) {
+                r = l->link->ops->flush(l->link);
+                if (r == 0)
+                        break;
+                if (r == -EAGAIN && timeout != 0)
+                        r = handle_wait(l, IPW_SEND, until);
+        }
+        return r < 0 ? (int)handle_trouble(l, IPW_SEND, r, 0) : 0;
+}
