@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# Two commands do everything on a fresh machine: `make demo` shows it, `make check` tests it. Only these (and check-all) install packages, and they say
+# which and how large first. `make` alone builds with what is there. Meson does the building; this file only remembers the words.
+BUILD  ?= build
+prefix ?= /usr/local
+MESON   = meson
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+	@cp -f $(BUILD)/tool/ipcway ./ipcway
+
+$(BUILD)/build.ninja:
+	@scripts/need --missing build
+	$(MESON) setup $(BUILD) --prefix=$(prefix) $(MESON_OPTIONS)
+
+demo:
+	@scripts/need build
+	@$(MAKE) --no-print-directory all
+	./ipcway tour
+	@scripts/try-next
+
+check:
+	@scripts/need build check
+	@$(MAKE) --no-print-directory all
+	@$(MESON) setup --reconfigure $(BUILD) >/dev/null
+	$(MESON) test -C $(BUILD) --print-errorlogs
+
+# sanitizers, fuzzers, static analysis; some ten minutes
+check-all:
+	@scripts/need build check check-all
+	scripts/check-all
+
+# speed against the raw system calls, in one run
+bench: all
+	ninja -C $(BUILD) bench/bars
+	$(BUILD)/bench/bars
+
+install: all
+	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf $(BUILD) build-* ./ipcway
+
+.PHONY: all demo check check-all bench install format clean
