@@ -28,6 +28,14 @@ size_t address_scheme(const char *text)
         return text[n] == ':' ? n : 0;
 }
 
+static int hex_digit(char c)
+{
+        static const char digits[] = "0123456789abcdef";
+        const char *at = isxdigit((unsigned char)c) ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+        return at ? (int)(at - digits) : -1;
+}
+
 static int decode(char **out, const char *from, size_t size, struct ipw_why *why)
 {
         _cleanup_(freep)
@@ -40,14 +48,12 @@ static int decode(char **out, const char *from, size_t size, struct ipw_why *why
                 unsigned char c = (unsigned char)from[i];
 
                 if (c == '%') {
-                        unsigned value;
+                        int high = size - i < 3 ? -1 : hex_digit(from[i + 1]), low = high < 0 ? -1 : hex_digit(from[i + 2]);
 
-                        if (size - i < 3 || !isxdigit((unsigned char)from[i + 1]) || !isxdigit((unsigned char)from[i + 2]) ||
-                            sscanf(from + i + 1, "%2x", &value) != 1 || value == 0)
-                                return why_set(
-                                        why, EINVAL,
-                                        "address: '%%' must be followed by two hex digits other than 00 (for '%%' itself write %%25)");
-                        c = (unsigned char)value;
+                        if (low < 0 || high + low == 0)
+                                return why_set(why, EINVAL,
+                                               "address: '%%' must be followed by two hex digits other than 00 (for '%%' itself write %%25)");
+                        c = (unsigned char)(high << 4 | low);
                         i += 2;
                 } else if (iscntrl(c)) {
                         return why_set(why, EINVAL, "address: contains a control character (0x%02x): write it as %%%02X", c, c);
