@@ -10,8 +10,8 @@
  */
 #include "address.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "option.h"
+#include "sys.h"
 #include "why.h"
 
 size_t address_scheme(const char *text)
@@ -28,18 +29,21 @@ size_t address_scheme(const char *text)
         return text[n] == ':' ? n : 0;
 }
 
+/* By hand: those of ctype.h follow the locale, and an address means the same everywhere. */
+static bool is_control(unsigned char c)
+{
+        return c < ' ' || c == 0x7f;
+}
+
 static int hex_digit(char c)
 {
-        static const char digits[] = "0123456789abcdef";
-        const char *at = isxdigit((unsigned char)c) ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-        return at ? (int)(at - digits) : -1;
+        return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
 }
 
 static int decode(char **out, const char *from, size_t size, struct ipw_why *why)
 {
         _cleanup_(freep)
-        char *text = malloc(size + 1);
+        char *text = sys_alloc("a part of an address", size + 1);
         size_t n = 0;
 
         if (!text)
@@ -51,11 +55,12 @@ static int decode(char **out, const char *from, size_t size, struct ipw_why *why
                         int high = size - i < 3 ? -1 : hex_digit(from[i + 1]), low = high < 0 ? -1 : hex_digit(from[i + 2]);
 
                         if (low < 0 || high + low == 0)
-                                return why_set(why, EINVAL,
-                                               "address: '%%' must be followed by two hex digits other than 00 (for '%%' itself write %%25)");
+                                return why_set(
+                                        why, EINVAL,
+                                        "address: '%%' must be followed by two hex digits other than 00 (for '%%' itself write %%25)");
                         c = (unsigned char)(high << 4 | low);
                         i += 2;
-                } else if (iscntrl(c)) {
+                } else if (is_control(c)) {
                         return why_set(why, EINVAL, "address: contains a control character (0x%02x): write it as %%%02X", c, c);
                 }
                 text[n++] = (char)c;
@@ -70,7 +75,7 @@ static int encode(char *text, size_t room, int at, const char *from, const char 
         for (; *from; from++) {
                 char unit[4] = { *from };
 
-                if (iscntrl((unsigned char)*from) || strchr(reserved, *from))
+                if (is_control((unsigned char)*from) || strchr(reserved, *from))
                         (void)snprintf(unit, sizeof(unit), "%%%02X", (unsigned char)*from);
                 at += snprintf((size_t)at < room ? text + at : NULL, (size_t)at < room ? room - (size_t)at : 0, "%s", unit);
         }
@@ -124,7 +129,7 @@ static int parse_option(struct ipw_address *a, const char *text, size_t size, st
 int address_parse(struct ipw_address **out, const struct ipw_mechanism *mechanism, const char *text, struct ipw_why *why)
 {
         _cleanup_(address_freep)
-        struct ipw_address *a = calloc(1, sizeof(*a));
+        struct ipw_address *a = sys_alloc("an address", sizeof(*a));
         const char *rest = text + strlen(mechanism->scheme) + 1;
         size_t size = strcspn(rest, "?"), path = strcspn(rest, "#?");
         int r;

@@ -2,9 +2,7 @@
 /* One checker for all options of all mechanisms, driven by the text that people read. See option.h for its small language. */
 #include "option.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,7 +47,7 @@ static int check_range(const struct ipw_option *option, const char *text, int64_
 static int check_peer(const char *text, int64_t *number)
 {
         if (strncmp(text, "uid:", 4) == 0)
-                return number_parse(text + 4, number) < 0 || *number < 0 || *number > UINT32_MAX ? -EINVAL : 0;
+                return number_parse(text + 4, number) < 0 || *number < 0 || *number >= UINT32_MAX ? -EINVAL : 0;
         return strncmp(text, "group:", 6) == 0 && text[6] ? 0 : -EINVAL;
 }
 
@@ -72,7 +70,7 @@ int option_check(const struct ipw_option *option, const char *text, int64_t *num
         else
                 r = check_word(option, text, &value);
         if (r < 0)
-                return why_set(why, -r, "option %s=%s: %s; allowed: %s%s%s%s", option->name, text,
+                return why_set(why, -r, "option %s=%.64s: %s; allowed: %s%s%s%s", option->name, text,
                                r == -ERANGE ? "out of range" : "not understood",
                                strcmp(values, "TIME") == 0   ? "a time such as 500ms or 3s"
                                : strcmp(values, "MODE") == 0 ? "octal permissions up to 0777, such as 0660"

@@ -14,7 +14,7 @@
 
 #include "ipcway.h"
 
-/* What `text` means to `option`. -EINVAL, -ERANGE with a text. `number` is 0 for MODE-less texts. */
+/* What `text` means to `option`. -EINVAL, -ERANGE with a text. `number` is the N of uid:N, and 0 for group:G and TEXT. */
 int option_check(const struct ipw_option *option, const char *text, int64_t *number, struct ipw_why *why);
 
 /* Options that several mechanisms share: one wording each. */

@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +59,9 @@ int number_parse_octal(const char *text, int64_t *value)
         return 0;
 }
 
+/*
+ * In whole numbers and by hand: strtod(3) reads the decimal point of the locale, knows exponents, and loses nanoseconds beyond 104 days.
+ */
 int number_parse_time(const char *text, int64_t *nanoseconds)
 {
         static const struct {
@@ -69,21 +71,27 @@ int number_parse_time(const char *text, int64_t *nanoseconds)
                 { "", 1000000000 }, { "s", 1000000000 },  { "ms", 1000000 },      { "us", 1000 },
                 { "ns", 1 },        { "m", 60000000000 }, { "h", 3600000000000 },
         };
-        char *end;
-        double number;
+        size_t whole = strspn(text, "0123456789");
+        size_t part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+        const char *unit = text + whole + (text[whole] == '.') + part;
+        int64_t number = 0, rest = 0, share;
 
-        if (!isdigit((unsigned char)*text) && *text != '.')
+        if (whole + part == 0)
                 return -EINVAL;
-        if (text[0] == '0' && (text[1] | 0x20) == 'x')
-                return -EINVAL;
-        number = strtod(text, &end);
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-                if (strcmp(end, units[i].unit) != 0)
+                if (strcmp(unit, units[i].unit) != 0)
                         continue;
-                number *= (double)units[i].factor;
-                if (!(number >= 0 && number < 9e18))
+                for (size_t d = 0; d < whole; d++)
+                        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, text[d] - '0', &number))
+                                return -ERANGE;
+                share = units[i].factor;
+                for (size_t d = 0; d < part && share; d++) { /* digits worth less than a few nanoseconds are cut off */
+                        share /= 10;
+                        rest += (text[whole + 1 + d] - '0') * share;
+                }
+                if (__builtin_mul_overflow(number, units[i].factor, &number) || __builtin_add_overflow(number, rest, &number))
                         return -ERANGE;
-                *nanoseconds = (int64_t)number;
+                *nanoseconds = number;
                 return 0;
         }
         return -EINVAL;

@@ -2,7 +2,8 @@
 /*
  * Errors travel as -errno and are never folded into fewer: who gets one can still look it up in the man page of the call. Beside it goes a
  * text for people that names the object, the limit and the remedy. It is made where the failure is understood, by the function that
- * knows the object; what lies above passes it on unchanged.
+ * knows the object; what lies above passes it on unchanged. It quotes
+ * what others chose (paths, options), and ends on terminals and in logs: control characters in it become '?'.
  */
 #include "why.h"
 
@@ -27,6 +28,9 @@ int why_set(struct ipw_why *why, int error, const char *format, ...)
                 va_start(arguments, format);
                 (void)vsnprintf(why->text, sizeof(why->text), format, arguments);
                 va_end(arguments);
+                for (unsigned char *c = (unsigned char *)why->text; *c; c++)
+                        if (*c < ' ' || *c == 0x7f)
+                                *c = '?';
         }
         return -error;
 }
