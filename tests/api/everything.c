@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Uses every public function, type, flag and macro once, linked to the shared library alone. It is no test of behaviour (the conformance suite is);
+ * it holds that all is there, exported, and does its plainest work. `symbols` checks that no name of the header is missing here.
+ */
+#include <ipcway.h>
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define must(condition)                                                                      \
+        do {                                                                                 \
+                if (!(condition))                                                            \
+                        errx(1, "line %d: not so: %s (%s)", __LINE__, #condition, why.text); \
+        } while (0)
+
+static struct ipw_why why;
+static int system_calls;
+static char hello[] = "hello";
+
+static void traced(void *context, const struct ipw_trace_call *call)
+{
+        must(context == &system_calls && *call->name && *call->meaning && call->arguments && call->nanoseconds >= 0);
+        (void)call->result;
+        system_calls++;
+}
+
+/* The flags are bits of their own within each word. */
+static void words(void)
+{
+        static const unsigned roles[] = { IPW_PAIR, IPW_PUSH, IPW_PULL, IPW_PUB, IPW_SUB, IPW_REQ, IPW_REP };
+        static const unsigned how[] = { IPW_ROLE, IPW_LISTEN, IPW_DIAL, IPW_EXISTING, IPW_FRESH, IPW_WAKEABLE, IPW_SIGNALS };
+        static const unsigned flags[] = { IPW_DEFER, IPW_HAS_TYPE, IPW_HAS_PRIORITY, IPW_HAS_PEER, IPW_HAS_LOST, IPW_HAS_SENDER };
+        static const unsigned caps[] = { IPW_CAP_ORDERED,  IPW_CAP_RELIABLE,     IPW_CAP_ENDS,
+                                         IPW_CAP_SURVIVES, IPW_CAP_MANY_SENDERS, IPW_CAP_MANY_RECEIVERS,
+                                         IPW_CAP_TYPES,    IPW_CAP_IDENTITY,     IPW_CAP_TIMED_BY_POLLING,
+                                         IPW_CAP_LEND,     IPW_CAP_POLL,         IPW_CAP_BYTES,
+                                         IPW_CAP_ACCEPT };
+        static const struct {
+                const unsigned *word;
+                size_t count;
+        } sets[] = { { how, sizeof(how) / sizeof(how[0]) },
+                     { flags, sizeof(flags) / sizeof(flags[0]) },
+                     { caps, sizeof(caps) / sizeof(caps[0]) } };
+
+        for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+                must((roles[i] & ~(unsigned)IPW_ROLE) == 0 && roles[i] == i + 1);
+        for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
+                unsigned seen = 0;
+
+                for (size_t i = 0; i < sets[s].count; i++) {
+                        must((seen & sets[s].word[i]) == 0);
+                        seen |= sets[s].word[i];
+                }
+        }
+        must(strcmp(IPW_VERSION, "0.1.0") == 0 && IPW_MS(2) == 2000000);
+}
+
+static void addresses(void)
+{
+        const struct ipw_mechanism *m = NULL;
+        struct ipw_address *a = NULL;
+        struct ipw_caps caps;
+        char text[64];
+
+        while ((m = ipw_mechanism_next(m))) {
+                const struct ipw_option *option = m->options;
+
+                must(*m->scheme && (!m->option_count || *option->name));
+        }
+        must(ipw_address_parse(&a, "pipe:?framing=frame", &why) == 0);
+        must(ipw_address_print(a, text, sizeof(text)) == 19 && strcmp(text, "pipe:?framing=frame") == 0);
+        must(strcmp(ipw_address_option(a, "framing"), "frame") == 0);
+        must(strcmp(ipw_address_mechanism(a)->scheme, "pipe") == 0);
+        ipw_address_free(a);
+        must(ipw_describe("pipe:", &caps, &why) == 0 && caps.max_msg > 0);
+        must(ipw_remove("pipe:", &why) == -EOPNOTSUPP);
+}
+
+/* A pipe, both ends in this process: less than its buffer goes through. */
+static void messages(void)
+{
+        struct ipw_link *in, *out;
+        struct ipw_stats stats;
+        struct pollfd p;
+        char a[64], b[64], text[64], room[2][16];
+        struct ipw_message m = { .data = hello, .size = 5 }, several[2] = { m, m }, got[2] = { 0 };
+
+        must(ipw_ends(a, b, "pipe:", IPW_PUSH, &why) == 0);
+        must(ipw_open(&out, a, IPW_PUSH, IPW_FOREVER, &why) == 0);
+        must(ipw_open(&in, b, IPW_PULL | IPW_WAKEABLE, IPW_FOREVER, &why) == 0);
+        must(ipw_link_address(in, text, sizeof(text)) > 0 && *text);
+
+        must(ipw_send(out, &m, 0) == 5);
+        must(ipw_send_many(out, several, 2, IPW_FOREVER) == 2);
+        must(ipw_flush(out, IPW_FOREVER) == 0 && ipw_turn(out) == 0);
+        must(ipw_pollfd(in, IPW_RECV, &p) == 0 && poll(&p, 1, 0) == 1);
+        must(ipw_pollfd(out, IPW_SEND, &p) == 0 && poll(&p, 1, 0) == 1);
+        for (int i = 0; i < 2; i++)
+                got[i] = (struct ipw_message){ .data = room[i], .capacity = sizeof(room[i]) };
+        must(ipw_recv(in, &got[0], IPW_FOREVER) == 5 && memcmp(room[0], "hello", 5) == 0);
+        for (ssize_t n = 0; n < 2;) {
+                ssize_t r = ipw_recv_many(in, got, (size_t)(2 - n), IPW_FOREVER);
+
+                must(r > 0);
+                n += r;
+        }
+        must(memcmp(room[0], "hello", 5) == 0);
+        must(ipw_recv(in, &got[0], 0) == -EAGAIN);
+        ipw_link_why(in, &why);
+        must(why.error == EAGAIN && *why.text);
+        must(ipw_interrupt(in) == 0 && ipw_recv(in, &got[0], IPW_FOREVER) == -ECANCELED);
+        must(ipw_link_stats(in, &stats) == 0 && stats.received == 3 && stats.received_bytes == 15);
+        must(ipw_link_caps(in)->flags & IPW_CAP_ENDS);
+        must(ipw_close(out) == 0);
+        must(ipw_recv(in, &got[0], IPW_FOREVER) == -EPIPE);
+        must(ipw_close(in) == 0);
+
+        must(ipw_ends(a, b, "pipe:", IPW_PULL, &why) == 0);
+        ipw_end_drop(a);
+        ipw_end_drop(b);
+}
+
+static void conversations(void)
+{
+        struct ipw_link *listener, *dialled, *accepted;
+        struct ipw_message m = { .data = hello, .size = 5 };
+        struct ipw_sender sender;
+        char address[64], room[16];
+        struct ipw_message got = { .data = room, .capacity = sizeof(room) };
+
+        (void)snprintf(address, sizeof(address), "unix+seqpacket:@ipcway-everything-%d", getpid());
+        must(ipw_open(&listener, address, IPW_PAIR | IPW_LISTEN, IPW_FOREVER, &why) == 0);
+        must(ipw_open(&dialled, address, IPW_PAIR | IPW_DIAL, IPW_FOREVER, &why) == 0);
+        must(ipw_accept(listener, &accepted, IPW_FOREVER) == 0);
+        must(ipw_send(dialled, &m, IPW_FOREVER) == 5 && ipw_recv(accepted, &got, IPW_FOREVER) == 5);
+        sender = got.sender;
+        must(!(got.flags & IPW_HAS_SENDER) || sender.pid == getpid());
+        must(ipw_close(accepted) == 0 && ipw_close(dialled) == 0 && ipw_close(listener) == 0);
+}
+
+int main(void)
+{
+        ipw_trace(traced, &system_calls);
+        words();
+        addresses();
+        messages();
+        conversations();
+        ipw_trace(NULL, NULL);
+        must(system_calls > 0);
+        return 0;
+}
