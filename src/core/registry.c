@@ -2,8 +2,11 @@
 /* A new mechanism is one file in src/mechanism and its line here. The order is the order of the table that people see. */
 #include "registry.h"
 
+extern const struct mechanism mechanism_mq;
+
 /* One line each, so that they join without touching each other. */
 const struct mechanism *const registry[] = {
+        &mechanism_mq,
         NULL,
 };
 const size_t registry_count = sizeof(registry) / sizeof(registry[0]) - 1;

@@ -146,6 +146,11 @@ int sys_fchmod_(struct sys_site *site, int fd, mode_t mode)
         THROUGH(fchmod(fd, mode), "%d, 0%o", fd, mode);
 }
 
+int sys_fchown_(struct sys_site *site, int fd, uid_t uid, gid_t gid)
+{
+        THROUGH(fchown(fd, uid, gid), "%d, %d, %d", fd, (int)uid, (int)gid);
+}
+
 int sys_mkdir_(struct sys_site *site, const char *path, mode_t mode)
 {
         THROUGH(mkdir(path, mode), "\"%s\", 0%o", path, mode);

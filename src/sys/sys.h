@@ -40,6 +40,7 @@
 #define sys_chmod(meaning, path, mode)           sys_chmod_(SYS_SITE("chmod", meaning), path, mode)
 #define sys_chown(meaning, path, uid, gid)       sys_chown_(SYS_SITE("chown", meaning), path, uid, gid)
 #define sys_fchmod(meaning, fd, mode)            sys_fchmod_(SYS_SITE("fchmod", meaning), fd, mode)
+#define sys_fchown(meaning, fd, uid, gid)        sys_fchown_(SYS_SITE("fchown", meaning), fd, uid, gid)
 #define sys_mkdir(meaning, path, mode)           sys_mkdir_(SYS_SITE("mkdir", meaning), path, mode)
 #define sys_mkfifo(meaning, path, mode)          sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
 #define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
@@ -64,6 +65,17 @@
 #define sys_msgsnd(meaning, id, message, size, flags)       sys_msgsnd_(SYS_SITE("msgsnd", meaning), id, message, size, flags)
 #define sys_msgrcv(meaning, id, message, size, type, flags) sys_msgrcv_(SYS_SITE("msgrcv", meaning), id, message, size, type, flags)
 #define sys_msgctl(meaning, id, command, ds)                sys_msgctl_(SYS_SITE("msgctl", meaning), id, command, ds)
+/* POSIX message queues */
+#define sys_mq_open(meaning, name, flags, mode, attr) sys_mq_open_(SYS_SITE("mq_open", meaning), name, flags, mode, attr)
+#define sys_mq_unlink(meaning, name)                  sys_mq_unlink_(SYS_SITE("mq_unlink", meaning), name)
+#define sys_mq_getattr(meaning, fd, attr)             sys_mq_getattr_(SYS_SITE("mq_getsetattr", meaning), fd, attr)
+#define sys_mq_timedsend(meaning, fd, data, size, priority, until) \
+        sys_mq_timedsend_(SYS_SITE("mq_timedsend", meaning), fd, data, size, priority, until)
+#define sys_mq_timedreceive(meaning, fd, data, size, priority, until) \
+        sys_mq_timedreceive_(SYS_SITE("mq_timedreceive", meaning), fd, data, size, priority, until)
+/* this process */
+#define sys_getrlimit(meaning, resource, limit) sys_getrlimit_(SYS_SITE("prlimit64", meaning), resource, limit)
+#define sys_group(meaning, name, gid)           sys_group_(SYS_SITE("getgrnam_r", meaning), name, gid) /* -ENOENT: no such group */
 /* waiting */
 #define sys_ppoll(meaning, fds, n, left)              sys_ppoll_(SYS_SITE("ppoll", meaning), fds, n, left)
 #define sys_epoll_create(meaning)                     sys_epoll_create_(SYS_SITE("epoll_create1", meaning))
@@ -94,6 +106,7 @@ int sys_lstat_(struct sys_site *, const char *path, struct stat *);
 int sys_chmod_(struct sys_site *, const char *path, mode_t mode);
 int sys_chown_(struct sys_site *, const char *path, uid_t uid, gid_t gid);
 int sys_fchmod_(struct sys_site *, int fd, mode_t mode);
+int sys_fchown_(struct sys_site *, int fd, uid_t uid, gid_t gid);
 int sys_mkdir_(struct sys_site *, const char *path, mode_t mode);
 int sys_mkfifo_(struct sys_site *, const char *path, mode_t mode);
 int sys_unlink_(struct sys_site *, const char *path);
@@ -117,6 +130,16 @@ int sys_msgget_(struct sys_site *, key_t key, int flags);
 int sys_msgsnd_(struct sys_site *, int id, const void *message, size_t size, int flags);
 ssize_t sys_msgrcv_(struct sys_site *, int id, void *message, size_t size, long type, int flags);
 int sys_msgctl_(struct sys_site *, int id, int command, struct msqid_ds *);
+struct mq_attr;
+int sys_mq_open_(struct sys_site *, const char *name, int flags, mode_t mode, struct mq_attr *);
+int sys_mq_unlink_(struct sys_site *, const char *name);
+int sys_mq_getattr_(struct sys_site *, int fd, struct mq_attr *);
+int sys_mq_timedsend_(struct sys_site *, int fd, const void *data, size_t size, unsigned priority, const struct timespec *until);
+ssize_t sys_mq_timedreceive_(struct sys_site *, int fd, void *data, size_t size, unsigned *priority, const struct timespec *until);
+struct rlimit;
+int sys_getrlimit_(struct sys_site *, int resource, struct rlimit *);
+int sys_group_(struct sys_site *, const char *name, gid_t *gid);
+uid_t sys_euid(void);
 int sys_ppoll_(struct sys_site *, struct pollfd *, nfds_t n, const struct timespec *left);
 int sys_epoll_create_(struct sys_site *);
 int sys_epoll_ctl_(struct sys_site *, int epoll, int op, int fd, struct epoll_event *);
