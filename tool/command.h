@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A sub-command: what help says of it, which settings it takes, what it does. main.c holds the list. */
+#pragma once
+
+#include "setting.h"
+
+/* Exit statuses. The last three are timeout(1)'s, for `run`. */
+enum { DONE = 0, FAILED = 1, WRONG_USAGE = 2, TIMED_OUT = 124, OURS_FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127 };
+
+struct command {
+        const char *name;
+        const char *group;     /* the heading it stands under in the help */
+        const char *arguments; /* "ADDR [MESSAGE...]" */
+        const char *summary;   /* one line */
+        const char *text;      /* the rest of its help: what to expect, examples */
+        const struct setting *settings;
+        int (*run)(const struct arguments *);
+};
+
+extern const struct command command_send, command_recv, command_run, command_remove, command_mechanisms, command_describe, command_tour;

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipcway describe: what a link at an address could do at most, in numbers and in words, and which settings of this machine bound it. Opens nothing.
+ * What does not hold is said as plainly as what does: the table is where people learn that a queue never tells them its reader has died.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "number.h"
+#include "say.h"
+#include "table.h"
+#include "target.h"
+
+static struct {
+        int json;
+        struct list options;
+} set;
+
+static const struct setting settings[] = {
+        { SETTING_LIST, 'O', "O", "KEY=VALUE", &set.options, "an option of the address, as ?key=value does" },
+        { SETTING_FLAG, 0, "json", NULL, &set.json, "JSON instead of tables" },
+        { 0 },
+};
+
+/* `no` is NULL where the absence is no loss that must be spelt out. */
+static const struct {
+        uint32_t flag;
+        const char *name, *yes, *no;
+} facts[] = {
+        { IPW_CAP_RELIABLE, "reliable", "nothing is dropped while both sides live",
+          "messages may be dropped; what is known to be lost is counted" },
+        { IPW_CAP_ORDERED, "ordered", "messages of one sender arrive in the order sent", "messages may overtake each other" },
+        { IPW_CAP_ENDS, "ends", "when the other side goes, even by kill -9, this side is told",
+          "there is no other side to miss: nobody notices that a peer died; use timeouts" },
+        { IPW_CAP_SURVIVES, "survives", "unread messages outlive all processes, until a reboot",
+          "unread messages are gone when the last process closes" },
+        { IPW_CAP_MANY_SENDERS, "many senders", "many processes may send at once, whole messages each", "one sender" },
+        { IPW_CAP_MANY_RECEIVERS, "many receivers", "many processes may receive; each message goes to one of them", "one receiver" },
+        { IPW_CAP_BYTES, "bytes only", "there are no boundaries: what is sent as one message may arrive as several", NULL },
+        { IPW_CAP_TYPES, "types", "a message has a type, a receiver may pick by type", "no types" },
+        { IPW_CAP_IDENTITY, "identity", "the kernel says who sent a message", "who sent a message is not known for sure" },
+        { IPW_CAP_ACCEPT, "accept", "one side listens, others dial it; ipw_accept() makes a conversation of each", NULL },
+        { IPW_CAP_POLL, "pollable", "has a descriptor for poll(2) and epoll(7)", "no descriptor of its own to poll" },
+        { IPW_CAP_LEND, "lends", "messages can be written and read in place", NULL },
+        { IPW_CAP_TIMED_BY_POLLING, "timed by polling", "the kernel call has no timeout: finite ones look again every 20 us to 1 ms",
+          NULL },
+};
+
+/* Settings of the machine that bound a mechanism, by the word that its stack ends in. */
+static const struct {
+        const char *mechanism, *path, *meaning;
+} limits[] = {
+        { "pipe", "/proc/sys/fs/pipe-max-size", "largest buffer of one pipe that a user may ask for, bytes" },
+        { "pipe", "/proc/sys/fs/pipe-user-pages-soft", "pages all pipes of one user may hold before new ones become small" },
+        { "fifo", "/proc/sys/fs/pipe-max-size", "largest buffer of one FIFO that a user may ask for, bytes" },
+        { "fifo", "/proc/sys/fs/pipe-user-pages-soft", "pages all pipes and FIFOs of one user may hold before new ones become small" },
+        { "mq", "/proc/sys/fs/mqueue/msgsize_max", "largest message a user's queue may be made for, bytes" },
+        { "mq", "/proc/sys/fs/mqueue/msg_max", "most messages a user's queue may be made for" },
+        { "mq", "/proc/sys/fs/mqueue/queues_max", "queues on this machine" },
+        { "mq+sysv", "/proc/sys/kernel/msgmax", "largest message, bytes" },
+        { "mq+sysv", "/proc/sys/kernel/msgmnb", "bytes a new queue holds" },
+        { "mq+sysv", "/proc/sys/kernel/msgmni", "queues on this machine" },
+        { "unix", "/proc/sys/net/core/wmem_default", "send buffer a socket starts with, bytes" },
+        { "unix", "/proc/sys/net/core/wmem_max", "largest send buffer a user may ask for, bytes; bounds the largest record" },
+        { "unix", "/proc/sys/net/unix/max_dgram_qlen", "records that wait in a socket" },
+};
+
+struct number {
+        const char *name, *meaning;
+        uint64_t value;
+        int size; /* bytes, and 0 means unknown */
+};
+enum { NUMBERS = 8 };
+
+static void read_numbers(struct number out[NUMBERS], const struct ipw_caps *c)
+{
+        const struct number all[NUMBERS] = {
+                { "min_msg", "bytes of the smallest message", c->min_msg, 0 },
+                { "max_msg", "bytes of the largest message", c->max_msg, 1 },
+                { "atomic_max", "up to this a message moves in one system call: a sender killed in it leaves all or nothing", c->atomic_max,
+                  1 },
+                { "capacity", "bytes that fit before a send must wait", c->capacity, 1 },
+                { "depth", "messages that fit before a send must wait", c->depth, 1 },
+                { "max_batch", "messages that one system call may carry", c->max_batch, 0 },
+                { "max_fds", "descriptors per message", c->max_fds, 0 },
+                { "max_priority", "highest priority", c->max_priority, 0 },
+        };
+
+        memcpy(out, all, sizeof(all));
+}
+
+static int is_bound_by(const char *scheme, const char *mechanism)
+{
+        return strcmp(mechanism, "unix") == 0 ? strncmp(scheme, "unix", 4) == 0 : strcmp(scheme, mechanism) == 0;
+}
+
+/* One number from /proc, or "" where this kernel has no such setting. */
+static void read_limit(const char *path, char text[32])
+{
+        FILE *f = fopen(path, "re");
+
+        text[0] = 0;
+        if (!f)
+                return;
+        if (!fgets(text, 32, f))
+                text[0] = 0;
+        text[strcspn(text, "\n")] = 0;
+        (void)fclose(f);
+}
+
+static int print_json(const struct target *t, const struct ipw_caps *caps)
+{
+        json_t *numbers = json_object(), *holds = json_object(), *bounds = json_array();
+        struct number number[NUMBERS];
+
+        read_numbers(number, caps);
+        for (unsigned i = 0; i < NUMBERS; i++)
+                (void)json_object_set_new(numbers, number[i].name, json_integer((json_int_t)number[i].value));
+        for (unsigned i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+                (void)json_object_set_new(holds, facts[i].name, json_boolean(caps->flags & facts[i].flag));
+        for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+                char text[32];
+                int64_t value;
+
+                if (!is_bound_by(t->mechanism->scheme, limits[i].mechanism))
+                        continue;
+                read_limit(limits[i].path, text);
+                if (number_read(text, &value) == 0)
+                        (void)json_array_append_new(bounds, json_pack("{s:s,s:I,s:s}", "setting", limits[i].path, "value",
+                                                                      (json_int_t)value, "meaning", limits[i].meaning));
+        }
+        return json_print(json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o}", "address", t->text, "mechanism", t->mechanism->scheme, "summary",
+                                    t->mechanism->summary, "stack", caps->stack, "numbers", numbers, "holds", holds, "limits", bounds));
+}
+
+static int print_numbers(const struct ipw_caps *caps)
+{
+        static const struct column columns[] = { { "NUMBER", 0, 0 }, { "VALUE", 1, 0 }, { "MEANING", 0, 1 } };
+        struct table *table = table_new(columns, 3);
+        struct number number[NUMBERS];
+
+        read_numbers(number, caps);
+        for (unsigned i = 0; table && i < NUMBERS; i++) {
+                char text[48];
+
+                if (number[i].size && number[i].value >= 1024 && strcmp(number[i].name, "depth") != 0)
+                        (void)snprintf(text, sizeof(text), "%s", number_size(number[i].value).text);
+                else if (number[i].size && !number[i].value)
+                        (void)snprintf(text, sizeof(text), "unknown");
+                else
+                        (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number[i].value);
+                if (table_row(table, (const char *[]){ number[i].name, text, number[i].meaning }) < 0)
+                        return FAILED;
+        }
+        return table ? table_print(table) : FAILED;
+}
+
+static int print_facts(const struct ipw_caps *caps)
+{
+        static const struct column columns[] = { { "HOLDS", 0, 0 }, { "", 0, 0 }, { "MEANING", 0, 1 } };
+        struct table *table = table_new(columns, 3);
+
+        for (unsigned i = 0; table && i < sizeof(facts) / sizeof(facts[0]); i++) {
+                int holds = (caps->flags & facts[i].flag) != 0;
+
+                if (!holds && !facts[i].no)
+                        continue;
+                if (table_row(table, (const char *[]){ facts[i].name, holds ? "yes" : "no", holds ? facts[i].yes : facts[i].no }) < 0)
+                        return FAILED;
+        }
+        return table ? table_print(table) : FAILED;
+}
+
+static int print_limits(const struct ipw_mechanism *m)
+{
+        static const struct column columns[] = { { "SET BY", 0, 0 }, { "VALUE", 1, 0 }, { "MEANING", 0, 1 } };
+        struct table *table = NULL;
+        int rows = 0;
+
+        for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+                char text[32];
+
+                if (!is_bound_by(m->scheme, limits[i].mechanism))
+                        continue;
+                read_limit(limits[i].path, text);
+                if (!*text)
+                        continue;
+                if (!table)
+                        table = table_new(columns, 3);
+                if (!table || table_row(table, (const char *[]){ limits[i].path, text, limits[i].meaning }) < 0)
+                        return FAILED;
+                rows++;
+        }
+        if (!rows)
+                return DONE;
+        (void)printf("\n");
+        (void)fflush(stdout);
+        return table_print(table);
+}
+
+static int run(const struct arguments *a)
+{
+        struct ipw_caps caps;
+        struct target target;
+        struct ipw_why why = { 0 };
+        int status;
+
+        if (a->count != 1 || a->dashes) {
+                say_error("describe: needs one address; see: ipcway help describe");
+                return WRONG_USAGE;
+        }
+        status = target_read(&target, a->word[0], &set.options, NULL);
+        if (status != DONE)
+                return status;
+        if (ipw_describe(target.text, &caps, &why) < 0)
+                return say_why(&why);
+        if (set.json)
+                return print_json(&target, &caps);
+        printf("%s  %s\n%s\n\n", target.text, caps.stack, target.mechanism->summary);
+        (void)fflush(stdout);
+        status = print_numbers(&caps);
+        printf("\n");
+        (void)fflush(stdout);
+        if (status == DONE)
+                status = print_facts(&caps);
+        return status == DONE ? print_limits(target.mechanism) : status;
+}
+
+const struct command command_describe = {
+        .name = "describe",
+        .group = "Learn",
+        .arguments = "ADDR",
+        .summary = "what a link at this address can do at most, and what it cannot",
+        .text = "Opens nothing. Numbers are upper bounds; an open link may have less, never more.\n"
+                "\n"
+                "  ipcway describe fifo:/tmp/orders\n"
+                "  ipcway describe 'mq+sysv:/etc/hosts#A' --json\n",
+        .settings = settings,
+        .run = run,
+};

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages as JSON Lines, both ways: {"data":"...","encoding":"utf-8"|"base64","size":5,...}. What recv prints, send reads. */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "ipcway.h"
+
+int json_message_print(FILE *, const struct ipw_message *); /* -ENOMEM, -EIO */
+int json_message_read(const char *line, size_t size, struct ipw_message *, char *why,
+                      size_t room); /* data is the caller's to free; -EINVAL */
+int json_print(json_t *);           /* to stdout, and frees it: DONE or FAILED */

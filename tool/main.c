@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command. Data goes to stdout, all else to stderr. A sub-command is one file and its line in `commands`; the help is made from the same
+ * tables that parse the command line.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "ipcway.h"
+#include "nearest.h"
+#include "say.h"
+#include "stop.h"
+
+static int help(const struct arguments *);
+static const struct command command_help = {
+        .name = "help",
+        .group = "Learn",
+        .arguments = "[COMMAND]",
+        .summary = "this list, or all about one command",
+        .text = "",
+        .run = help,
+};
+
+/* In the order of the help; a group is a run of neighbours. */
+static const struct command *const commands[] = {
+        &command_send, &command_recv, &command_run, &command_remove, &command_mechanisms, &command_describe, &command_tour, &command_help,
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static int help_all(FILE *out)
+{
+        const char *group = "";
+
+        (void)fprintf(
+                out,
+                "usage: ipcway COMMAND ...\n\nEvery way two Linux processes can talk. Addresses name a mechanism and an object: fifo:/tmp/my_fifo\n");
+        for (unsigned i = 0; i < COMMANDS; i++) {
+                if (strcmp(group, commands[i]->group) != 0)
+                        (void)fprintf(out, "\n%s\n", commands[i]->group);
+                group = commands[i]->group;
+                (void)fprintf(out, "  %-10s %-30s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->summary);
+        }
+        (void)fprintf(
+                out,
+                "\nAll about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; `run` says its own.\n");
+        return out == stdout ? say_finish() : DONE;
+}
+
+static int help_one(const struct command *c)
+{
+        printf("usage: ipcway %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
+        if (*c->text)
+                printf("\n%s", c->text);
+        if (c->settings && c->settings->name) {
+                printf("\n");
+                settings_print(c->settings);
+        }
+        return say_finish();
+}
+
+static const struct command *find(const char *name)
+{
+        struct nearest nearest = { .word = name };
+
+        for (unsigned i = 0; i < COMMANDS; i++) {
+                if (strcmp(commands[i]->name, name) == 0)
+                        return commands[i];
+                nearest_try(&nearest, commands[i]->name);
+        }
+        if (nearest.best)
+                say_error("'%s' is no command; did you mean: ipcway %s", name, nearest.best);
+        else
+                say_error("'%s' is no command; see: ipcway help", name);
+        return NULL;
+}
+
+static int help(const struct arguments *a)
+{
+        const struct command *c;
+
+        if (a->count == 0)
+                return help_all(stdout);
+        c = find(a->word[0]);
+        return c ? help_one(c) : WRONG_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+        const struct command *c;
+        struct arguments arguments;
+
+        stop_ignore_pipe();
+        if (argc < 2) {
+                (void)help_all(stderr);
+                return WRONG_USAGE;
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+                return help_all(stdout);
+        if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+                printf("ipcway %s\n", IPW_VERSION);
+                return say_finish();
+        }
+        c = find(argv[1]);
+        if (!c)
+                return WRONG_USAGE;
+        for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+                if (strcmp(argv[i], "--help") == 0)
+                        return help_one(c);
+        if (settings_parse(c->settings, argc - 2, argv + 2, &arguments) < 0)
+                return c == &command_run ? OURS_FAILED : WRONG_USAGE;
+        return c->run(&arguments);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* ipcway recv: messages to stdout or to a file, each as soon as it has come. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+#include "progress.h"
+#include "say.h"
+#include "stop.h"
+#include "talk.h"
+#include "trace.h"
+
+enum { ROOM = 65536 };
+
+static struct {
+        int format, until_last, listen, dial, trace;
+        const char *file;
+        int64_t count, type, timeout, idle;
+        struct list options;
+} set = { .format = -1, .count = -1, .timeout = IPW_FOREVER, .idle = IPW_FOREVER };
+
+static const struct setting settings[] = {
+        { SETTING_NUMBER, 'n', "count", "N", &set.count, "end after N messages" },
+        { SETTING_TIME, 't', "timeout", "T", &set.timeout, "the whole command must be done in T (500ms, 3s), else status 124" },
+        { SETTING_TIME, 0, "idle", "T", &set.idle, "end well when nothing has come for T; 0 takes what is there" },
+        { SETTING_FLAG, 0, "until-last", NULL, &set.until_last,
+          "end when the last sender has gone, where the kernel can know (the same as -O until=last)" },
+        { SETTING_WORD, 0, "format", OUTPUT_FORMATS, &set.format,
+          "how messages are parted: text (standard) adds a newline where none is, line always, ..." },
+        { SETTING_WORD, 0, "out", OUTPUT_FORMATS, &set.format, NULL },
+        { SETTING_TEXT, 0, "file", "OUT", &set.file,
+          "write to OUT, raw unless --format says else; implies --until-last where that exists" },
+        { SETTING_NUMBER, 0, "type", "N", &set.type, "only messages of type N; negative: the lowest type up to -N first (mq+sysv)" },
+        { SETTING_FLAG, 0, "listen", NULL, &set.listen, "wait for senders to dial, where there are two sides (standard)" },
+        { SETTING_FLAG, 0, "dial", NULL, &set.dial, "dial a sender that listens" },
+        { SETTING_LIST, 'O', "O", "KEY=VALUE", &set.options, "an option of the address, as ?key=value does; see: ipcway mechanisms NAME" },
+        { SETTING_FLAG, 0, "trace", NULL, &set.trace, "show every system call on stderr, and what it is for" },
+        { 0 },
+};
+
+static int grow(struct ipw_message *m, size_t room)
+{
+        void *data = realloc(m->data, room);
+
+        if (!data) {
+                say_error("a message of %zu bytes has come, more than there is memory for", room);
+                return FAILED;
+        }
+        m->data = data;
+        m->capacity = room;
+        return DONE;
+}
+
+/* The conversation ended before -n was reached. */
+static int too_few(const struct talk *t, uint64_t got, const char *because)
+{
+        say_error("%s: %s after %llu of %lld messages", t->target->text, because, (unsigned long long)got, (long long)set.count);
+        return FAILED;
+}
+
+static int receive(struct talk *t, int fd, struct ipw_message *m, struct progress *progress)
+{
+        enum output_format format = set.format < 0 ? set.file ? OUTPUT_RAW : OUTPUT_TEXT : (enum output_format)set.format;
+        int masked = !set.file && isatty(fd), status;
+
+        for (uint64_t got = 0; set.count < 0 || got < (uint64_t)set.count;) {
+                ssize_t r;
+
+                m->type = set.type;
+                r = talk_recv(t, m, set.idle);
+                if (r == -EMSGSIZE) {
+                        status = grow(m, m->size);
+                        if (status != DONE)
+                                return status;
+                        continue;
+                }
+                if (r == -EPIPE)
+                        return set.count > 0 ? too_few(t, got, "every sender has gone") : DONE;
+                if (r == -ETIME) {
+                        if (set.count < 0)
+                                return DONE;
+                        (void)too_few(t, got, "nothing more came");
+                        return TIMED_OUT;
+                }
+                if (r == -ECANCELED && stop_came())
+                        return FAILED;
+                if (r < 0)
+                        return say_link(t->link);
+                if (m->flags & IPW_HAS_LOST && m->lost)
+                        say_note("%llu messages were lost before this one", (unsigned long long)m->lost);
+                r = output_message(fd, format, masked, m);
+                if (r < 0) {
+                        say_error("%s: cannot write: %s", set.file ? set.file : "stdout", strerror((int)-r));
+                        return FAILED;
+                }
+                got++;
+                if (set.file)
+                        progress_add(progress, m->size);
+        }
+        return DONE;
+}
+
+static int talk_over(struct talk *t, int fd)
+{
+        struct ipw_message m = { 0 };
+        struct progress progress;
+        int status = grow(&m, ROOM);
+
+        if (set.file)
+                progress_start(&progress, set.file, 0);
+        if (status == DONE)
+                status = receive(t, fd, &m, &progress);
+        if (set.file)
+                progress_end(&progress);
+        free(m.data);
+        return status;
+}
+
+static int check(const struct arguments *a)
+{
+        if (a->count != 1 || a->dashes) {
+                say_error("recv: needs one address%s; see: ipcway help recv", a->count ? ", nothing else" : "");
+                return WRONG_USAGE;
+        }
+        if (set.listen && set.dial) {
+                say_error("recv: --listen and --dial exclude each other");
+                return WRONG_USAGE;
+        }
+        if (set.count == 0 || set.count < -1) {
+                say_error("recv: -n must be 1 or more");
+                return WRONG_USAGE;
+        }
+        return DONE;
+}
+
+/* A file must end some time. Where no sender's end is seen, the user has to say when it does. */
+static int check_file_ends(const struct target *t)
+{
+        struct ipw_address *address;
+        struct ipw_caps caps;
+        int last;
+
+        if (!set.file || set.count > 0 || set.idle != IPW_FOREVER || set.timeout != IPW_FOREVER)
+                return DONE;
+        if (ipw_address_parse(&address, t->text, NULL) == 0) {
+                const char *until = ipw_address_option(address, "until");
+
+                last = until && strcmp(until, "last") == 0;
+                ipw_address_free(address);
+                if (last)
+                        return DONE;
+        }
+        if (ipw_describe(t->text, &caps, NULL) == 0 && caps.flags & IPW_CAP_ENDS)
+                return DONE;
+        say_error("recv: %s never says that the file has ended: add --idle 1s, or -n N", t->mechanism->scheme);
+        return WRONG_USAGE;
+}
+
+static int run(const struct arguments *a)
+{
+        static const char *const plain[][2] = { { "framing", "auto" }, { NULL, NULL } };
+        static const char *const file[][2] = { { "framing", "auto" }, { "until", "last" }, { NULL, NULL } };
+        struct target target;
+        struct talk talk;
+        int fd = STDOUT_FILENO, status = check(a);
+
+        if (status == DONE && set.until_last) {
+                if (set.options.count == LIST_MAX) {
+                        say_error("recv: more than %d options", LIST_MAX);
+                        return WRONG_USAGE;
+                }
+                set.options.item[set.options.count++] = "until=last";
+        }
+        if (status == DONE)
+                status = target_read(&target, a->word[0], &set.options, set.file ? file : plain);
+        if (status == DONE)
+                status = check_file_ends(&target);
+        if (status != DONE)
+                return status;
+        if (set.file) {
+                fd = open(set.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+                if (fd < 0) {
+                        say_error("%s: %s", set.file, strerror(errno));
+                        return FAILED;
+                }
+        }
+        if (set.trace)
+                trace_start();
+        status = talk_open(&talk, &target, IPW_PULL | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
+        if (status == DONE)
+                status = talk_close(&talk, talk_over(&talk, fd));
+        if (set.file && close(fd) < 0 && status == DONE) {
+                say_error("%s: cannot write: %s", set.file, strerror(errno));
+                status = FAILED;
+        }
+        return status;
+}
+
+const struct command command_recv = {
+        .name = "recv",
+        .group = "Talk",
+        .arguments = "ADDR [-n N]",
+        .summary = "receive messages and print them",
+        .text = "Without -n it goes on until the conversation ends, or Ctrl-C; a name that others may dial or reopen does not end by itself.\n"
+                "Bytes that are not ipcway's frames (echo hello > fifo) are taken as lines, and a note on stderr says so. JSON Lines (--format json) are\n"
+                "{\"data\",\"encoding\",\"size\",\"type\",\"sender\"...}; `send --json` reads them. ADDR \"-\" is the end that `ipcway run` gave this program.\n"
+                "\n"
+                "  ipcway recv fifo:/tmp/orders -n 1 --timeout 5s\n"
+                "  ipcway recv 'mq+sysv:/etc/hosts#A' --type -3 --idle 1s --format json\n"
+                "  ipcway recv unix+seqpacket:/tmp/in --file photo.jpg\n",
+        .settings = settings,
+        .run = run,
+};

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Ctrl-C and its like: the link is closed properly, its name goes if it must, and then the signal does what it always does. */
+#pragma once
+
+#include <poll.h>
+#include <stdint.h>
+
+#include "ipcway.h"
+
+void stop_ignore_pipe(void);  /* a reader that goes is an error with a text, not a silent death */
+void stop_restore_pipe(void); /* in a child, before it becomes somebody else's program */
+
+void stop_catch(void);            /* INT, TERM, HUP, unless they are ignored; before a link is armed they end the command at once */
+void stop_arm(struct ipw_link *); /* from here on they make its waits say -ECANCELED; the link must be IPW_WAKEABLE */
+void stop_disarm(void);           /* the link is about to be closed */
+int stop_came(void);              /* the signal, or 0 */
+void stop_finish(void);           /* dies of the signal that came, if one did */
+int stop_poll(int fd, short events, int64_t timeout); /* 1 ready, 0 time is up, -ECANCELED */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "talk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "number.h"
+#include "say.h"
+#include "stop.h"
+
+enum { TOLD_OPEN = 1, TOLD_MESSAGE = 2, TOLD_ROOM = 4, TOLD_SETTLED = 8 };
+static const int64_t second = 1000000000;
+
+int64_t talk_left(const struct talk *t)
+{
+        int64_t left = t->until - now();
+
+        return t->until == IPW_FOREVER ? IPW_FOREVER : left > 0 ? left : 0;
+}
+
+/* How long the next wait may take. `cut`: it ends early, to announce what it is for. */
+static int64_t patience(const struct talk *t, unsigned kind, int64_t left, int *cut)
+{
+        *cut = (t->told & kind) == 0 && say_terminal() && (left == IPW_FOREVER || left > second);
+        return *cut ? second : left;
+}
+
+static void announce(struct talk *t, unsigned kind)
+{
+        const char *address = t->target->text;
+        int length = (int)strcspn(address, "?");
+        int fifo = strcmp(t->target->mechanism->scheme, "fifo") == 0;
+
+        t->told |= kind;
+        (void)dprintf(STDERR_FILENO, "ipcway: waiting for %s %.*s ... Ctrl-C ends\n",
+                      kind == TOLD_OPEN      ? fifo ? t->sending ? "a reader of" : "a writer of" : "the other side of"
+                      : kind == TOLD_MESSAGE ? "a message on"
+                      : kind == TOLD_ROOM    ? "room in"
+                                             : "the receiver to take all from",
+                      length, address);
+}
+
+int talk_open(struct talk *t, const struct target *target, unsigned how, int64_t timeout)
+{
+        struct ipw_why why = { 0 };
+        int r, cut;
+
+        *t = (struct talk){ .target = target, .until = timeout == IPW_FOREVER ? IPW_FOREVER : now() + timeout };
+        t->sending = (how & IPW_ROLE) == IPW_PUSH;
+        stop_catch();
+        for (;;) {
+                int64_t time = patience(t, TOLD_OPEN, talk_left(t), &cut);
+
+                r = ipw_open(&t->link, target->text, how | IPW_WAKEABLE, time, &why);
+                if (r != -ETIMEDOUT || !cut)
+                        break;
+                announce(t, TOLD_OPEN);
+        }
+        if (r < 0) {
+                t->link = NULL;
+                why.error = -r;
+                return say_why(&why);
+        }
+        stop_arm(t->link);
+        return DONE;
+}
+
+/* With framing=auto the first message decides what the bytes are. If they are not our frames, say so: the other side is a plain program. */
+static void note_framing(struct talk *t)
+{
+        const char *stack = ipw_link_caps(t->link)->stack;
+        size_t length = strcspn(stack, "/");
+
+        if (t->noted || !t->target->framing_at)
+                return;
+        t->noted = 1;
+        if (!stack[length] || strncmp(stack, "line/", 5) != 0)
+                return;
+        if (t->sending)
+                say_note("the reader of %.*s does not speak ipcway's frames: sending lines (-O framing=frame|line|raw decides)",
+                         (int)strcspn(t->target->text, "?"), t->target->text);
+        else
+                say_note("what comes on %.*s is not ipcway's frames: taking lines (-O framing=frame|line|raw decides)",
+                         (int)strcspn(t->target->text, "?"), t->target->text);
+}
+
+/* The new end is opened before the old one is closed: a plain reader takes a moment without writers for the end. */
+int talk_open_bytes(struct talk *t, struct target *target)
+{
+        struct ipw_link *lines = t->link;
+        struct ipw_why why = { 0 };
+
+        if (!target->framing_at || strncmp(ipw_link_caps(lines)->stack, "line/", 5) != 0)
+                return DONE;
+        target_reframe(target, "raw");
+        if (ipw_open(&t->link, target->text, IPW_PUSH | IPW_WAKEABLE, talk_left(t), &why) < 0) {
+                t->link = lines;
+                return say_why(&why);
+        }
+        stop_arm(t->link);
+        (void)ipw_close(lines);
+        say_note("the reader of %.*s does not speak ipcway's frames: sending the bytes as they are (-O framing=frame|line|raw decides)",
+                 (int)strcspn(target->text, "?"), target->text);
+        return DONE;
+}
+
+ssize_t talk_send(struct talk *t, struct ipw_message *m, size_t n)
+{
+        ssize_t r;
+        int cut;
+
+        for (;;) {
+                int64_t time = patience(t, TOLD_ROOM, talk_left(t), &cut);
+
+                r = ipw_send_many(t->link, m, n, time);
+                if (r != -ETIMEDOUT || !cut)
+                        break;
+                announce(t, TOLD_ROOM);
+        }
+        if (r == -EINPROGRESS)
+                r = 1;
+        if (r > 0)
+                note_framing(t);
+        return r;
+}
+
+ssize_t talk_recv(struct talk *t, struct ipw_message *m, int64_t idle)
+{
+        int64_t end = idle == IPW_FOREVER ? IPW_FOREVER : now() + idle;
+        int idle_first = end != IPW_FOREVER && (t->until == IPW_FOREVER || end < t->until), cut;
+        struct talk clock = { .until = idle_first ? end : t->until };
+        int64_t type = m->type;
+        ssize_t r;
+
+        for (;;) {
+                int64_t time = patience(t, TOLD_MESSAGE, talk_left(&clock), &cut);
+
+                m->type = type; /* goes in as the selector, comes out as what was received */
+                r = ipw_recv(t->link, m, time);
+                if (r != -ETIMEDOUT || !cut)
+                        break;
+                announce(t, TOLD_MESSAGE);
+        }
+        if ((r == -ETIMEDOUT || r == -EAGAIN) && idle_first)
+                return -ETIME;
+        if (r >= 0)
+                note_framing(t);
+        return r;
+}
+
+int talk_flush(struct talk *t)
+{
+        int r, cut;
+
+        for (;;) {
+                int64_t time = patience(t, TOLD_SETTLED, talk_left(t), &cut);
+
+                r = ipw_flush(t->link, time);
+                if (r != -ETIMEDOUT || !cut)
+                        return r;
+                announce(t, TOLD_SETTLED);
+        }
+}
+
+int talk_close(struct talk *t, int status)
+{
+        int lost;
+
+        stop_disarm();
+        lost = ipw_close(t->link);
+        t->link = NULL;
+        if (lost > 0) {
+                say_error("%s: %d accepted message%s not delivered", t->target->text, lost, lost == 1 ? " was" : "s were");
+                if (status == DONE)
+                        status = FAILED;
+        }
+        stop_finish();
+        return status;
+}

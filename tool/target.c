@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "ipcway.h"
+#include "nearest.h"
+#include "say.h"
+
+int target_knows(const struct ipw_mechanism *mechanism, const char *option)
+{
+        for (size_t i = 0; i < mechanism->option_count; i++)
+                if (strcmp(mechanism->options[i].name, option) == 0)
+                        return 1;
+        return 0;
+}
+
+int target_extend(char *text, size_t room, const char *key, const char *value)
+{
+        size_t used = strlen(text);
+        struct ipw_address *address;
+
+        if (snprintf(text + used, room - used, "%c%s=%s", strchr(text, '?') ? '&' : '?', key, value) < (int)(room - used) &&
+            ipw_address_parse(&address, text, NULL) == 0) {
+                ipw_address_free(address);
+                return 1;
+        }
+        text[used] = 0;
+        return 0;
+}
+
+void target_reframe(struct target *t, const char *framing)
+{
+        t->text[t->framing_at] = 0;
+        t->framing_at = 0;
+        (void)target_extend(t->text, sizeof(t->text), "framing", framing);
+}
+
+/* A path or a plain name without a mechanism is the commonest slip: say what would have worked, do not guess. */
+static int refuse(const char *word, const struct ipw_why *why)
+{
+        size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789+");
+        char scheme[32];
+        struct nearest nearest = { .word = scheme };
+
+        if (length == 0 || word[length] != ':' || length >= sizeof(scheme)) {
+                if (strchr("/.", word[0]) || strchr(word, ':'))
+                        say_error("%s", why->text);
+                else
+                        say_error(
+                                "\"%s\" is no address: it must start with a mechanism; did you mean \"fifo:./%s\"? See: ipcway mechanisms",
+                                word, word);
+                return WRONG_USAGE;
+        }
+        (void)snprintf(scheme, sizeof(scheme), "%.*s", (int)length, word);
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m)) {
+                if (strcmp(m->scheme, scheme) == 0) {
+                        say_error("%s", why->text);
+                        return WRONG_USAGE;
+                }
+                nearest_try(&nearest, m->scheme);
+        }
+        if (nearest.best)
+                say_error("%s; did you mean \"%s%s\"?", why->text, nearest.best, word + length);
+        else
+                say_error("%s", why->text);
+        return WRONG_USAGE;
+}
+
+static int append(struct target *t, const char *text)
+{
+        size_t used = strlen(t->text);
+
+        return snprintf(t->text + used, sizeof(t->text) - used, "%s", text) < (int)(sizeof(t->text) - used);
+}
+
+/* The value goes through %XX so that it may hold what parts options in an address. */
+static int add_option(struct target *t, const char *key, size_t length, const char *value)
+{
+        char unit[4];
+        int ok = append(t, strchr(t->text, '?') ? "&" : "?");
+
+        for (size_t i = 0; i < length && ok; i++)
+                ok = append(t, (char[]){ key[i], 0 });
+        ok = ok && append(t, "=");
+        for (; *value && ok; value++) {
+                (void)snprintf(unit, sizeof(unit), strchr("?#%&,", *value) ? "%%%02X" : "%c", (unsigned char)*value);
+                ok = append(t, unit);
+        }
+        return ok;
+}
+
+int target_read(struct target *t, const char *word, const struct list *options, const char *const defaults[][2])
+{
+        struct ipw_address *address;
+        struct ipw_why why = { 0 };
+        int ok;
+
+        *t = (struct target){ 0 };
+        if (strcmp(word, "-") == 0) {
+                word = getenv("IPCWAY_ADDR");
+                if (!word) {
+                        say_error("\"-\" means the end that `ipcway run` gave this program, in $IPCWAY_ADDR; that is not set");
+                        return WRONG_USAGE;
+                }
+        }
+        ok = append(t, word);
+        for (int i = 0; options && i < options->count && ok; i++) {
+                const char *equals = strchr(options->item[i], '=');
+
+                if (!equals) {
+                        say_error("-O %s: needs a value: -O %s=VALUE", options->item[i], options->item[i]);
+                        return WRONG_USAGE;
+                }
+                ok = add_option(t, options->item[i], (size_t)(equals - options->item[i]), equals + 1);
+        }
+        if (!ok) {
+                say_error("the address is longer than %zu bytes", sizeof(t->text) - 1);
+                return WRONG_USAGE;
+        }
+        if (ipw_address_parse(&address, t->text, &why) < 0)
+                return refuse(word, &why);
+        t->mechanism = ipw_address_mechanism(address);
+        ipw_address_free(address);
+        for (; defaults && (*defaults)[0]; defaults++) {
+                size_t before = strlen(t->text);
+
+                if (target_extend(t->text, sizeof(t->text), (*defaults)[0], (*defaults)[1]) && strcmp((*defaults)[0], "framing") == 0)
+                        t->framing_at = before;
+        }
+        return DONE;
+}

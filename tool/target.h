@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* From the words on the command line to the text of an address: "-", options by -O, a hint for who forgot the mechanism. */
+#pragma once
+
+#include "setting.h"
+
+struct target {
+        char text[4352];
+        const struct ipw_mechanism *mechanism;
+        size_t framing_at; /* the user named no framing: from this byte on stands "auto"; 0: the user did */
+};
+
+/*
+ * `options` are "key=value" and win over nothing: a key that the address has already is an error. `defaults` (NULL-terminated pairs key, value) are taken where
+ * the mechanism has such an option and nobody gave it. DONE, or WRONG_USAGE with a text on stderr.
+ */
+int target_read(struct target *, const char *word, const struct list *options, const char *const defaults[][2]);
+
+/* The address with one more option: 1 if it is good so, and then `text` has it; 0 leaves it as it is. */
+int target_extend(char *text, size_t room, const char *key, const char *value);
+
+/* The framing that target_read() chose becomes another one. Only while framing was its last default. */
+void target_reframe(struct target *, const char *framing);
+
+/* Does the mechanism know this option at all? Whether an address takes a value of it, only target_extend() can tell. */
+int target_knows(const struct ipw_mechanism *, const char *option);

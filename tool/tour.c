@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* ipcway tour: real data through every mechanism there is, between two processes, and what happens when one of them is killed. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "number.h"
+#include "say.h"
+#include "tour_row.h"
+
+static struct {
+        int json, strict;
+} set;
+
+static const struct setting settings[] = {
+        { SETTING_FLAG, 0, "json", NULL, &set.json, "JSON instead of a table" },
+        { SETTING_FLAG, 0, "strict", NULL, &set.strict, "what this machine lacks counts as failed" },
+        { 0 },
+};
+
+enum { ROWS = 64, WIDTH = 100 };
+static const int64_t longest = 18000000000;     /* ns for the whole tour of a file that is not large */
+static const size_t worth_more_time = 64 << 20; /* bytes: one more second for each so many */
+
+static const char *paint(const char *code)
+{
+        return say_colour() ? code : "";
+}
+#define BOLD  paint("\033[1m")
+#define GREEN paint("\033[32m")
+#define RED   paint("\033[31m")
+#define DIM   paint("\033[2m")
+#define PLAIN paint("\033[0m")
+
+static uint64_t per_second(const struct tour_row *row)
+{
+        return row->spent > 0 ? (uint64_t)((double)row->bytes * 1e9 / (double)row->spent) : 0;
+}
+
+static int name_width(void)
+{
+        int width = 4;
+
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
+                if (m->sample && *m->sample && (int)strlen(m->scheme) > width)
+                        width = (int)strlen(m->scheme);
+        return width;
+}
+
+static void print_trouble(enum duo_end end, const char *why)
+{
+        if (end == DUO_LACKING)
+                printf("%sskipped: %s%s\n", DIM, why, PLAIN);
+        else
+                printf("%sFAILED: %s%s\n", RED, why, PLAIN);
+}
+
+static void print_head(const char *file, const struct tour *t, int width)
+{
+        const char *slash = strrchr(file, '/');
+
+        printf("%sipcway %s%s: %.40s (%s), %u time%s, from one process to another, every byte compared\n\n", BOLD, IPW_VERSION, PLAIN,
+               slash ? slash + 1 : file, number_size(t->size).text, t->passes, t->passes == 1 ? "" : "s");
+        printf("%s%-*s  %9s  %10s  %12s  %s%s\n", BOLD, width, "WHAT", "MOVED", "P50 *", "THROUGHPUT", "GOOD FOR", PLAIN);
+        (void)fflush(stdout);
+}
+
+static void print_moved(const struct tour_row *row, int width)
+{
+        char rate[32];
+
+        printf("%-*s  ", width, row->mechanism->scheme);
+        if (row->moved != DUO_WELL) {
+                print_trouble(row->moved, row->why);
+        } else {
+                (void)snprintf(rate, sizeof(rate), "%s/s", number_size(per_second(row)).text);
+                printf("%s%9s%s  %10s  %12s  %.*s\n", GREEN, number_size(row->bytes).text, PLAIN, number_short_time(row->round_trip).text,
+                       rate, WIDTH - width - 41, row->mechanism->good_for);
+        }
+        (void)fflush(stdout);
+}
+
+static void print_killed(const struct tour_row *row, int width)
+{
+        printf("%-*s  ", width, row->mechanism->scheme);
+        if (row->killed != DUO_WELL) {
+                print_trouble(row->killed, row->killed_why);
+                return;
+        }
+        printf("%s%llu sent, %llu arrived whole%s, ", GREEN, (unsigned long long)row->sent, (unsigned long long)row->arrived, PLAIN);
+        if (row->discarded)
+                printf("%llu unfinished discarded; ", (unsigned long long)row->discarded);
+        else
+                printf("nothing unfinished; ");
+        if (row->end_seen)
+                printf("the receiver saw the end after %s\n", number_short_time(row->end_after).text);
+        else
+                printf("a queue has no peers: nobody is told\n");
+        (void)fflush(stdout);
+}
+
+static const char *word_for(enum duo_end end)
+{
+        return end == DUO_WELL ? "ok" : end == DUO_LACKING ? "skipped" : "failed";
+}
+
+static json_t *as_json(const struct tour_row *row)
+{
+        json_t *o = json_pack("{s:s,s:s,s:s}", "what", row->mechanism->scheme, "status", word_for(row->moved), "good_for",
+                              row->mechanism->good_for);
+        json_t *killed = json_pack("{s:s}", "status", word_for(row->killed));
+
+        if (row->moved != DUO_WELL) {
+                (void)json_object_set_new(o, "why", json_string(row->why));
+                json_decref(killed);
+                return o;
+        }
+        (void)json_object_set_new(o, "stack", json_string(row->stack));
+        (void)json_object_set_new(o, "moved_bytes", json_integer((json_int_t)row->bytes));
+        (void)json_object_set_new(o, "messages", json_integer((json_int_t)row->messages));
+        (void)json_object_set_new(o, "round_trip_p50_ns", json_integer(row->round_trip));
+        (void)json_object_set_new(o, "bytes_per_second", json_integer((json_int_t)per_second(row)));
+        if (row->killed == DUO_WELL) {
+                (void)json_object_set_new(killed, "sent", json_integer((json_int_t)row->sent));
+                (void)json_object_set_new(killed, "arrived", json_integer((json_int_t)row->arrived));
+                (void)json_object_set_new(killed, "discarded", json_integer((json_int_t)row->discarded));
+                (void)json_object_set_new(killed, "end_seen", json_boolean(row->end_seen));
+                if (row->end_seen)
+                        (void)json_object_set_new(killed, "end_after_ns", json_integer(row->end_after));
+        } else {
+                (void)json_object_set_new(killed, "why", json_string(row->killed_why));
+        }
+        (void)json_object_set_new(o, "sender_killed", killed);
+        return o;
+}
+
+static int list_rows(struct tour_row row[ROWS])
+{
+        int n = 0;
+
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m && n < ROWS; m = ipw_mechanism_next(m))
+                if (m->sample && *m->sample) {
+                        row[n] = (struct tour_row){ .mechanism = m, .moved = DUO_INTERRUPTED, .killed = DUO_INTERRUPTED };
+                        n++;
+                }
+        return n;
+}
+
+static void take(struct tour *t, struct tour_row *row, int rows, int width)
+{
+        for (int i = 0; i < rows && !t->interrupted; i++) {
+                tour_move(t, &row[i]);
+                if (!set.json && !t->interrupted)
+                        print_moved(&row[i], width);
+        }
+        if (t->interrupted)
+                return;
+        if (!set.json)
+                printf("\n%s* median time for 64 bytes there and back, both sides sleeping in between%s\n\n%sA sender killed with -9 in mid-message%s\n",
+                       DIM, PLAIN, BOLD, PLAIN);
+        for (int i = 0; i < rows && !t->interrupted; i++) {
+                if (row[i].moved != DUO_WELL)
+                        continue;
+                tour_kill(t, &row[i]);
+                if (!set.json && !t->interrupted)
+                        print_killed(&row[i], width);
+        }
+}
+
+static int sum_up(const struct tour_row *row, int rows, const char *file, const struct tour *t, int64_t spent)
+{
+        int well = 0, skipped = 0, failed = 0;
+        json_t *list = set.json ? json_array() : NULL;
+
+        for (int i = 0; i < rows; i++) {
+                if (row[i].moved == DUO_LACKING)
+                        skipped++;
+                else if (row[i].moved == DUO_WELL && row[i].killed == DUO_WELL)
+                        well++;
+                else
+                        failed++;
+                if (set.json)
+                        (void)json_array_append_new(list, as_json(&row[i]));
+        }
+        if (set.json)
+                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size, "passes",
+                                           (int)t->passes, "ways", list, "passed", well, "skipped", skipped, "failed", failed, "seconds",
+                                           (double)spent / 1e9));
+        else
+                printf("\n%d passed, %d skipped, %s%d failed%s in %s; all names are removed\n", well, skipped, failed ? RED : "", failed,
+                       failed ? PLAIN : "", number_short_time(spent).text);
+        return failed || (set.strict && skipped) ? FAILED : DONE;
+}
+
+static int run(const struct arguments *a)
+{
+        static struct tour_row row[ROWS];
+        const char *file = a->count ? a->word[0] : "/proc/self/exe";
+        char *real;
+        int64_t start = now();
+        struct tour t;
+        int rows, status;
+
+        if (a->count > 1 || a->dashes) {
+                say_error("tour: takes one file at most; see: ipcway help tour");
+                return WRONG_USAGE;
+        }
+        real = realpath(file, NULL);
+        if (real)
+                file = real;
+        duo_prepare();
+        status = tour_open(&t, file);
+        if (status != DONE)
+                goto out;
+        t.until = start + longest + (int64_t)(t.size / worth_more_time) * 1000000000;
+        rows = list_rows(row);
+        if (!set.json)
+                print_head(file, &t, name_width());
+        take(&t, row, rows, name_width());
+        if (!t.interrupted)
+                status = sum_up(row, rows, file, &t, now() - start);
+        tour_close(&t);
+        if (t.interrupted) {
+                sigset_t set_of;
+
+                (void)fflush(stdout);
+                (void)signal(t.interrupted, SIG_DFL);
+                (void)raise(t.interrupted);
+                (void)sigemptyset(&set_of);
+                (void)sigaddset(&set_of, t.interrupted);
+                (void)sigprocmask(SIG_UNBLOCK, &set_of, NULL);
+        }
+        if (status == DONE)
+                status = say_finish();
+out:
+        free(real);
+        return status;
+}
+
+const struct command command_tour = {
+        .name = "tour",
+        .group = "Learn",
+        .arguments = "[FILE]",
+        .summary = "move a file through everything this machine has, and kill a sender on the way",
+        .text = "FILE (this program itself, if none is given) goes through every mechanism, between two separate processes, and every byte is compared.\n"
+                "P50 is the median time for 64 bytes there and back, where each side sleeps until the other's message comes. Then a sender is killed\n"
+                "with -9 in mid-message: what it had sent must arrive, nothing half may, and nobody may hang. Leaves nothing behind.\n"
+                "\n"
+                "Status: 1 if one failed; with --strict also if one was skipped.\n"
+                "\n"
+                "  ipcway tour\n"
+                "  ipcway tour photo.jpg --json\n",
+        .settings = settings,
+        .run = run,
+};
