@@ -2,6 +2,7 @@
 /* Files, pipes, and their names. */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "through.h"
@@ -164,6 +165,26 @@ int sys_mkfifo_(struct sys_site *site, const char *path, mode_t mode)
 int sys_unlink_(struct sys_site *site, const char *path)
 {
         THROUGH(unlink(path), "\"%s\"", path);
+}
+
+int sys_openat_(struct sys_site *site, int dir, const char *name, int flags)
+{
+        THROUGH(openat(dir, name, flags), "%d, \"%s\", %s", dir, name, flag_names(flags));
+}
+
+int sys_fstatat_(struct sys_site *site, int dir, const char *name, struct stat *st)
+{
+        THROUGH(fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW), "%d, \"%s\", AT_SYMLINK_NOFOLLOW", dir, name);
+}
+
+int sys_unlinkat_(struct sys_site *site, int dir, const char *name)
+{
+        THROUGH(unlinkat(dir, name, 0), "%d, \"%s\"", dir, name);
+}
+
+int sys_fstatfs_(struct sys_site *site, int fd, struct statfs *st)
+{
+        THROUGH(fstatfs(fd, st), "%d", fd);
 }
 
 int sys_pipe2_(struct sys_site *site, int fds[2], int flags)

@@ -34,6 +34,11 @@ int sys_connect_(struct sys_site *site, int fd, const struct sockaddr *address, 
         THROUGH(connect(fd, address, size), "%d, {family %d}, %u", fd, address->sa_family, size);
 }
 
+int sys_shutdown_(struct sys_site *site, int fd, int how)
+{
+        THROUGH(shutdown(fd, how), "%d, %s", fd, how == SHUT_RD ? "SHUT_RD" : how == SHUT_WR ? "SHUT_WR" : "SHUT_RDWR");
+}
+
 ssize_t sys_send_(struct sys_site *site, int fd, const void *data, size_t size, int flags)
 {
         THROUGH(send(fd, data, size, flags), "%d, ..., %zu, 0x%x", fd, size, flags);

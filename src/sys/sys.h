@@ -44,6 +44,10 @@
 #define sys_mkdir(meaning, path, mode)           sys_mkdir_(SYS_SITE("mkdir", meaning), path, mode)
 #define sys_mkfifo(meaning, path, mode)          sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
 #define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
+#define sys_openat(meaning, dir, name, flags)    sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
+#define sys_fstatat(meaning, dir, name, st)      sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
+#define sys_unlinkat(meaning, dir, name)         sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
+#define sys_fstatfs(meaning, fd, st)             sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
 #define sys_pipe2(meaning, fds, flags)           sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
 /* sockets */
 #define sys_socket(meaning, domain, type, protocol)           sys_socket_(SYS_SITE("socket", meaning), domain, type, protocol)
@@ -52,6 +56,7 @@
 #define sys_listen(meaning, fd, backlog)                      sys_listen_(SYS_SITE("listen", meaning), fd, backlog)
 #define sys_accept4(meaning, fd, address, size, flags)        sys_accept4_(SYS_SITE("accept4", meaning), fd, address, size, flags)
 #define sys_connect(meaning, fd, address, size)               sys_connect_(SYS_SITE("connect", meaning), fd, address, size)
+#define sys_shutdown(meaning, fd, how)                        sys_shutdown_(SYS_SITE("shutdown", meaning), fd, how)
 #define sys_send(meaning, fd, data, size, flags)              sys_send_(SYS_SITE("send", meaning), fd, data, size, flags)
 #define sys_recv(meaning, fd, data, size, flags)              sys_recv_(SYS_SITE("recv", meaning), fd, data, size, flags)
 #define sys_sendmsg(meaning, fd, message, flags)              sys_sendmsg_(SYS_SITE("sendmsg", meaning), fd, message, flags)
@@ -110,6 +115,11 @@ int sys_fchown_(struct sys_site *, int fd, uid_t uid, gid_t gid);
 int sys_mkdir_(struct sys_site *, const char *path, mode_t mode);
 int sys_mkfifo_(struct sys_site *, const char *path, mode_t mode);
 int sys_unlink_(struct sys_site *, const char *path);
+int sys_openat_(struct sys_site *, int dir, const char *name, int flags);
+int sys_fstatat_(struct sys_site *, int dir, const char *name, struct stat *);
+int sys_unlinkat_(struct sys_site *, int dir, const char *name);
+struct statfs;
+int sys_fstatfs_(struct sys_site *, int fd, struct statfs *);
 int sys_pipe2_(struct sys_site *, int fds[2], int flags);
 int sys_socket_(struct sys_site *, int domain, int type, int protocol);
 int sys_socketpair_(struct sys_site *, int domain, int type, int protocol, int fds[2]);
@@ -117,6 +127,7 @@ int sys_bind_(struct sys_site *, int fd, const struct sockaddr *, socklen_t size
 int sys_listen_(struct sys_site *, int fd, int backlog);
 int sys_accept4_(struct sys_site *, int fd, struct sockaddr *, socklen_t *size, int flags);
 int sys_connect_(struct sys_site *, int fd, const struct sockaddr *, socklen_t size);
+int sys_shutdown_(struct sys_site *, int fd, int how);
 ssize_t sys_send_(struct sys_site *, int fd, const void *data, size_t size, int flags);
 ssize_t sys_recv_(struct sys_site *, int fd, void *data, size_t size, int flags);
 ssize_t sys_sendmsg_(struct sys_site *, int fd, const struct msghdr *, int flags);
