@@ -3,10 +3,12 @@
 #include "registry.h"
 
 extern const struct mechanism mechanism_mq;
+extern const struct mechanism mechanism_unix_seqpacket;
 
 /* One line each, so that they join without touching each other. */
 const struct mechanism *const registry[] = {
         &mechanism_mq,
+        &mechanism_unix_seqpacket,
         NULL,
 };
 const size_t registry_count = sizeof(registry) / sizeof(registry[0]) - 1;
