@@ -26,9 +26,10 @@
 #include "say.h"
 #include "stop.h"
 #include "target.h"
+#include "trace.h"
 
 static struct {
-        int environment, stdio;
+        int environment, stdio, trace;
         struct list shell, options;
 } set;
 
@@ -37,6 +38,7 @@ static const struct setting settings[] = {
         { SETTING_FLAG, 0, "env", NULL, &set.environment, "only $IPCWAY_ADDR: leave stdin and stdout as they are" },
         { SETTING_FLAG, 0, "stdio", NULL, &set.stdio, "only stdout and stdin: set no $IPCWAY_ADDR" },
         { SETTING_LIST, 'O', "O", "KEY=VALUE", &set.options, "an option of the address, as ?key=value does" },
+        { SETTING_FLAG, 0, "trace", NULL, &set.trace, "show the system calls that make the two ends on stderr, and what they are for" },
         { 0 },
 };
 
@@ -222,6 +224,8 @@ static int run(const struct arguments *a)
         }
         if (target_read(&target, a->word[0], &set.options, NULL) != DONE)
                 return OURS_FAILED;
+        if (set.trace)
+                trace_start();
         if (ipw_ends(p[0].end, p[1].end, target.text, IPW_PUSH, &why) < 0) {
                 say_error("%s", why.text);
                 return OURS_FAILED;

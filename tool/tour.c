@@ -68,6 +68,18 @@ static void print_head(const char *file, const struct tour *t, int width)
         (void)fflush(stdout);
 }
 
+/* As many whole words as fit. */
+static int fitting(const char *text, int room)
+{
+        if ((int)strlen(text) <= room)
+                return (int)strlen(text);
+        while (room > 0 && text[room] != ' ')
+                room--;
+        while (room > 0 && strchr(" ,;", text[room - 1]))
+                room--;
+        return room;
+}
+
 static void print_moved(const struct tour_row *row, int width)
 {
         char rate[32];
@@ -78,7 +90,7 @@ static void print_moved(const struct tour_row *row, int width)
         } else {
                 (void)snprintf(rate, sizeof(rate), "%s/s", number_size(per_second(row)).text);
                 printf("%s%9s%s  %10s  %12s  %.*s\n", GREEN, number_size(row->bytes).text, PLAIN, number_short_time(row->round_trip).text,
-                       rate, WIDTH - width - 41, row->mechanism->good_for);
+                       rate, fitting(row->mechanism->good_for, WIDTH - width - 41), row->mechanism->good_for);
         }
         (void)fflush(stdout);
 }

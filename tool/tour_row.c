@@ -101,11 +101,11 @@ static int make_way(struct tour *t, const struct ipw_mechanism *m, struct way *w
                 (void)snprintf(why->text, sizeof(why->text), "%s: cannot make a name to try it with: %s", m->sample, strerror(-r));
                 return r;
         }
-        if (until_last)
-                (void)target_extend(address, sizeof(address), "until", "last"); /* where there is no last sender, none is waited for */
         if (!m->anonymous) {
                 memcpy(w->end[SENDER], address, sizeof(address));
                 memcpy(w->end[RECEIVER], address, sizeof(address));
+                if (until_last) /* only the receiver's business; where the kernel knows no last sender, none is waited for */
+                        (void)target_extend(w->end[RECEIVER], sizeof(w->end[RECEIVER]), "until", "last");
                 if (t->names < TOUR_NAMES)
                         memcpy(t->name[t->names++], address, sizeof(address));
                 return 0;
