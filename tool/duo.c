@@ -140,6 +140,8 @@ enum duo_end duo_finish(struct duo *d, char text[256])
                 else
                         doze(d, left);
         }
+        if (bad)
+                doze(d, 0); /* Ctrl-C reaches all of us: then that is the reason, and not that one died of it */
         duo_kill(d, 0);
         duo_kill(d, 1);
         if (d->interrupted)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "each.h"
 #include "output.h"
 #include "progress.h"
 #include "say.h"
@@ -18,7 +19,7 @@ enum { ROOM = 65536 };
 
 static struct {
         int format, until_last, listen, dial, trace;
-        const char *file;
+        const char *file, *exec;
         int64_t count, type, timeout, idle;
         struct list options;
 } set = { .format = -1, .count = -1, .timeout = IPW_FOREVER, .idle = IPW_FOREVER };
@@ -34,6 +35,7 @@ static const struct setting settings[] = {
         { SETTING_WORD, 0, "out", OUTPUT_FORMATS, &set.format, NULL },
         { SETTING_TEXT, 0, "file", "OUT", &set.file,
           "write to OUT, raw unless --format says else; implies --until-last where that exists" },
+        { SETTING_TEXT, 0, "exec", "CMD", &set.exec, "run sh -c CMD for each message, which is its stdin; status 1 if one of them failed" },
         { SETTING_NUMBER, 0, "type", "N", &set.type, "only messages of type N; negative: the lowest type up to -N first (mq+sysv)" },
         { SETTING_FLAG, 0, "listen", NULL, &set.listen, "wait for senders to dial, where there are two sides (standard)" },
         { SETTING_FLAG, 0, "dial", NULL, &set.dial, "dial a sender that listens" },
@@ -62,10 +64,23 @@ static int too_few(const struct talk *t, uint64_t got, const char *because)
         return FAILED;
 }
 
+static int run_each(const struct ipw_message *m, int *status)
+{
+        int r = each_run(set.exec, m);
+
+        if (r < 0) {
+                say_error("cannot run a program: %s", strerror(-r));
+                return FAILED;
+        }
+        if (r > 0)
+                *status = FAILED;
+        return DONE;
+}
+
 static int receive(struct talk *t, int fd, struct ipw_message *m, struct progress *progress)
 {
         enum output_format format = set.format < 0 ? set.file ? OUTPUT_RAW : OUTPUT_TEXT : (enum output_format)set.format;
-        int masked = !set.file && isatty(fd), status;
+        int masked = !set.file && isatty(fd), status, end = DONE;
 
         for (uint64_t got = 0; set.count < 0 || got < (uint64_t)set.count;) {
                 ssize_t r;
@@ -79,10 +94,10 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
                         continue;
                 }
                 if (r == -EPIPE)
-                        return set.count > 0 ? too_few(t, got, "every sender has gone") : DONE;
+                        return set.count > 0 ? too_few(t, got, "every sender has gone") : end;
                 if (r == -ETIME) {
                         if (set.count < 0)
-                                return DONE;
+                                return end;
                         (void)too_few(t, got, "nothing more came");
                         return TIMED_OUT;
                 }
@@ -92,6 +107,12 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
                         return say_link(t->link);
                 if (m->flags & IPW_HAS_LOST && m->lost)
                         say_note("%llu messages were lost before this one", (unsigned long long)m->lost);
+                if (set.exec) {
+                        if (run_each(m, &end) != DONE)
+                                return FAILED;
+                        got++;
+                        continue;
+                }
                 r = output_message(fd, format, masked, m);
                 if (r < 0) {
                         say_error("%s: cannot write: %s", set.file ? set.file : "stdout", strerror((int)-r));
@@ -101,7 +122,7 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
                 if (set.file)
                         progress_add(progress, m->size);
         }
-        return DONE;
+        return end;
 }
 
 static int talk_over(struct talk *t, int fd)
@@ -124,6 +145,10 @@ static int check(const struct arguments *a)
 {
         if (a->count != 1 || a->dashes) {
                 say_error("recv: needs one address%s; see: ipcway help recv", a->count ? ", nothing else" : "");
+                return WRONG_USAGE;
+        }
+        if (set.exec && (set.file || set.format >= 0)) {
+                say_error("recv: --exec and --file or --format exclude each other: CMD has the message as it is");
                 return WRONG_USAGE;
         }
         if (set.listen && set.dial) {
