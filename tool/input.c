@@ -50,6 +50,8 @@ static int next_counted(struct input *in, char **data, size_t *size)
 
 int input_next(struct input *in, char **data, size_t *size)
 {
+        if (!in->buffer)
+                return 0;
         switch (in->format) {
         case INPUT_LINE:
                 return next_delimited(in, '\n', data, size);

@@ -241,6 +241,7 @@ const struct command command_run = {
         .text = "CMD1 sends, CMD2 receives. Each gets its end twice and uses one of them:\n"
                 "  as stdout of CMD1 and stdin of CMD2   for programs that know nothing of ipcway: with pipe: this is CMD1 | CMD2\n"
                 "  as an address in $IPCWAY_ADDR          for those that do: ipcway send -, ipcway recv -, ipw_open()\n"
+                "Who sends by $IPCWAY_ADDR over pipe: sends frames; for a reader that is a plain program say -O framing=line.\n"
                 "A program that talks by $IPCWAY_ADDR and also prints would print into the middle of it: give --env.\n"
                 "\n"
                 "Status: that of CMD2, as in a pipeline, 128+N if signal N killed it; 125 ipcway itself failed, 126 a program cannot be run, 127 is not\n"
