@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Files, pipes, and their names. */
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -190,4 +193,24 @@ int sys_fstatfs_(struct sys_site *site, int fd, struct statfs *st)
 int sys_pipe2_(struct sys_site *site, int fds[2], int flags)
 {
         THROUGH(pipe2(fds, flags), "[2], 0x%x", flags);
+}
+
+int sys_flock_(struct sys_site *site, int fd, int operation)
+{
+        THROUGH(flock(fd, operation), "%d, %s", fd, (operation & ~LOCK_NB) == LOCK_EX ? "LOCK_EX" : "LOCK_UN");
+}
+
+int sys_dup3_(struct sys_site *site, int from, int to, int flags)
+{
+        THROUGH(dup3(from, to, flags), "%d, %d, 0x%x", from, to, flags);
+}
+
+int sys_unread_(struct sys_site *site, int fd, int *bytes)
+{
+        THROUGH(ioctl(fd, FIONREAD, bytes), "%d, FIONREAD", fd);
+}
+
+ssize_t sys_random_(struct sys_site *site, void *data, size_t size)
+{
+        THROUGH(getrandom(data, size, 0), "..., %zu", size);
 }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/msg.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -49,6 +50,15 @@
 #define sys_unlinkat(meaning, dir, name)         sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
 #define sys_fstatfs(meaning, fd, st)             sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
 #define sys_pipe2(meaning, fds, flags)           sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
+#define sys_flock(meaning, fd, operation)        sys_flock_(SYS_SITE("flock", meaning), fd, operation)
+#define sys_dup3(meaning, from, to, flags)       sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
+#define sys_unread(meaning, fd, bytes)           sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
+#define sys_random(meaning, data, size)          sys_random_(SYS_SITE("getrandom", meaning), data, size)
+/* signals */
+#define sys_sigaction(meaning, number, old)      sys_sigaction_(SYS_SITE("rt_sigaction", meaning), number, old) /* asks only */
+#define sys_sigmask(meaning, how, set, old)      sys_sigmask_(SYS_SITE("rt_sigprocmask", meaning), how, set, old)
+#define sys_sigpending(meaning, set)             sys_sigpending_(SYS_SITE("rt_sigpending", meaning), set)
+#define sys_sigtimedwait(meaning, set, timeout)  sys_sigtimedwait_(SYS_SITE("rt_sigtimedwait", meaning), set, timeout)
 /* sockets */
 #define sys_socket(meaning, domain, type, protocol)           sys_socket_(SYS_SITE("socket", meaning), domain, type, protocol)
 #define sys_socketpair(meaning, domain, type, protocol, fds)  sys_socketpair_(SYS_SITE("socketpair", meaning), domain, type, protocol, fds)
@@ -121,6 +131,14 @@ int sys_unlinkat_(struct sys_site *, int dir, const char *name);
 struct statfs;
 int sys_fstatfs_(struct sys_site *, int fd, struct statfs *);
 int sys_pipe2_(struct sys_site *, int fds[2], int flags);
+int sys_flock_(struct sys_site *, int fd, int operation);
+int sys_dup3_(struct sys_site *, int from, int to, int flags);
+int sys_unread_(struct sys_site *, int fd, int *bytes);
+ssize_t sys_random_(struct sys_site *, void *data, size_t size);
+int sys_sigaction_(struct sys_site *, int number, struct sigaction *old);
+int sys_sigmask_(struct sys_site *, int how, const sigset_t *set, sigset_t *old);
+int sys_sigpending_(struct sys_site *, sigset_t *set);
+int sys_sigtimedwait_(struct sys_site *, const sigset_t *set, const struct timespec *timeout);
 int sys_socket_(struct sys_site *, int domain, int type, int protocol);
 int sys_socketpair_(struct sys_site *, int domain, int type, int protocol, int fds[2]);
 int sys_bind_(struct sys_site *, int fd, const struct sockaddr *, socklen_t size);
