@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `frame`: messages of any size through a pipe that many write to.
+ *
+ * A pipe keeps a write whole up to PIPE_BUF bytes and no further, so a message travels as fragments of at most that, one write each, and the
+ * receiver puts them together per writer. No lock is held while a message is under way: a writer that is killed costs its own unfinished
+ * message and nothing else.
+ *
+ *      0  "ipw" 0x01      4  payload bytes here (16 bits)   6  number of the writer (16)     all little-endian
+ *      8  nonce of the writer (32), drawn when it opened   12  number of the message (32)
+ *     16  flags (32): 1 first                              20  payload bytes of this message still to come after these (32)
+ *
+ * Pure functions over bytes, and memory. Every field comes from a stranger: each is checked, memory is taken only as bytes arrive, and
+ * never beyond the limits given.
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        FRAME_HEADER = 24,
+        FRAME_PIECE = PIPE_BUF - FRAME_HEADER, /* payload of the largest fragment */
+        FRAME_WRITERS = 4000,                  /* writers have numbers from 1 to this; 0 is the only writer of a stream */
+        FRAME_FIRST = 1,
+};
+
+struct frame_header {
+        uint16_t size;
+        uint16_t writer;
+        uint32_t nonce;
+        uint32_t message;
+        uint32_t flags;
+        uint32_t rest;
+};
+
+void frame_put(void *to, const struct frame_header *);
+
+/* Reads a header from the `have` bytes at `from`. 1; 0: so far so good, more bytes needed; -EBADMSG. */
+int frame_get(struct frame_header *, const void *from, size_t have);
+
+/*
+ * For a receiver that came to a stream in the middle: where, from byte `at` on, may a fragment begin? A place where a whole header is, or the
+ * start of one that the bytes cut off, and after it, as far as there are bytes, another. `have`: nowhere.
+ */
+size_t frame_find(const char *bytes, size_t at, size_t have);
+
+struct frame_partial;
+
+/* The receiver's side: unfinished messages, at most one per writer. Zero it; set the limits. */
+struct frame_joiner {
+        size_t max;         /* largest message */
+        size_t memory;      /* all unfinished ones together */
+        size_t held;        /* bytes of memory they take now */
+        uint64_t dropped;   /* messages not stored: too large, or their beginning was never seen */
+        uint64_t discarded; /* unfinished ones thrown away: their writer began another, died or gave up */
+        struct frame_partial *partials;
+        unsigned count, room;
+        char *whole; /* the memory of the last message handed out, or a spare */
+        size_t whole_room;
+};
+
+/*
+ * Takes one fragment. 1: a message is complete; `data` and `size` show it until the next call. 0: it is not. -EBADMSG: fields that do not fit
+ * what came before; -ENOMEM: nothing was taken, try the same again.
+ */
+int frame_join(struct frame_joiner *, const struct frame_header *, const void *payload, const char **data, size_t *size);
+
+/* Marks the unfinished messages whose writer `gone` knows to be dead. How many. */
+unsigned frame_mark(struct frame_joiner *, int (*gone)(void *context, uint16_t writer), void *context);
+/* Throws away the marked ones, or all. */
+void frame_discard(struct frame_joiner *, bool all);
+void frame_free(struct frame_joiner *);
