@@ -22,11 +22,13 @@ struct stream_ops {
 
 struct stream {
         const struct stream_ops *ops;
-        const char *name;  /* "fifo" */
-        unsigned ways;     /* IPW_RECV | IPW_SEND */
-        size_t atomic_max; /* writes up to this are all or nothing and never interleave; 0: none are */
-        size_t capacity;   /* bytes buffered; 0: unknown */
-        uint32_t caps;     /* IPW_CAP_* that the bytes already have */
-        uint16_t writer;   /* our number among the writers, 0 if we do not write */
-        char *address;     /* as link.address */
+        const char *name;    /* "fifo" */
+        unsigned ways;       /* IPW_RECV | IPW_SEND */
+        size_t atomic_max;   /* writes up to this are all or nothing and never interleave; 0: none are */
+        size_t capacity;     /* bytes buffered; 0: unknown */
+        uint32_t caps;       /* IPW_CAP_* that the bytes already have */
+        uint16_t writer;     /* our number among the writers, 0 if there are no others */
+        size_t stale;        /* bytes that were there before us and may begin in the middle of a write: an earlier receiver took the rest */
+        const char *framing; /* what the other side is known to read: "frame", "line", "raw", "auto"; NULL: nothing is known */
+        char *address;       /* as link.address */
 };

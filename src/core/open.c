@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "framing.h"
 #include "handle.h"
 #include "registry.h"
 #include "sys.h"
@@ -70,7 +71,13 @@ static int check_offered(const struct ipw_mechanism *m, uint32_t caps, unsigned 
 
 static int open_once(const struct mechanism *mechanism, const struct request *request, struct link **out, struct ipw_why *why)
 {
-        return mechanism->open(request, out, why);
+        struct stream *s;
+        int r;
+
+        if (mechanism->open)
+                return mechanism->open(request, out, why);
+        r = mechanism->open_stream(request, &s, why);
+        return r < 0 ? r : framing_open(s, address_text(request->address, "framing"), request, out, why);
 }
 
 enum { RETRY_FIRST = 100000, RETRY_LAST = 20000000 }; /* ns */

@@ -2,13 +2,17 @@
 /* A new mechanism is one file in src/mechanism and its line here. The order is the order of the table that people see. */
 #include "registry.h"
 
+extern const struct mechanism mechanism_fd;
 extern const struct mechanism mechanism_mq;
+extern const struct mechanism mechanism_pipe;
 extern const struct mechanism mechanism_unix_seqpacket;
 
 /* One line each, so that they join without touching each other. */
 const struct mechanism *const registry[] = {
+        &mechanism_pipe,
         &mechanism_mq,
         &mechanism_unix_seqpacket,
+        &mechanism_fd,
         NULL,
 };
 const size_t registry_count = sizeof(registry) / sizeof(registry[0]) - 1;

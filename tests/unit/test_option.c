@@ -25,7 +25,8 @@ static void test_rows(void **state)
                 (void)snprintf(colon, sizeof(colon), "%s:", m->scheme);
                 assert_int_equal(address_scheme(colon), strlen(m->scheme));
                 assert_int_equal(strncmp(m->syntax, colon, strlen(colon)), 0);
-                assert_int_equal(strncmp(m->sample, colon, strlen(colon)), 0);
+                if (*m->sample) /* fd: cannot be tried without being given something */
+                        assert_int_equal(strncmp(m->sample, colon, strlen(colon)), 0);
                 assert_true(*m->summary && *m->good_for);
                 assert_true(m->option_count <= ADDRESS_OPTIONS);
                 each_mechanism(other) if (other != m) assert_string_not_equal(other->scheme, m->scheme);
@@ -117,6 +118,8 @@ static void test_samples(void **state)
                 char text[1024];
                 size_t at = 0;
 
+                if (!*m->sample)
+                        continue;
                 for (const char *c = m->sample; *c; c++) {
                         const char *unit = strncmp(c, "{dir}", 5) == 0 ? "/tmp/private" : strncmp(c, "{key}", 5) == 0 ? "0x1234" : NULL;
 

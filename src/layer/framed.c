@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "framed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "why.h"
+
+ssize_t framed_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        return outbox_send(&container_of(l, struct framed, link)->out, m, n, flags);
+}
+
+int framed_give_up(struct link *l, const struct ipw_message *m)
+{
+        return outbox_give_up(&container_of(l, struct framed, link)->out, m);
+}
+
+int framed_watch(struct link *l, unsigned direction, struct pollfd *out)
+{
+        struct stream *s = container_of(l, struct framed, link)->stream;
+
+        return s->ops->watch(s, direction, out);
+}
+
+/* Until somebody receives, the bytes that were read ahead may hold a message. */
+int framed_pollfd(struct link *l, unsigned direction, struct pollfd *out)
+{
+        struct framed *f = container_of(l, struct framed, link);
+
+        if (direction == IPW_SEND || !f->in)
+                return framed_watch(l, direction, out);
+        return inbox_pollfd(f->in, true, out);
+}
+
+int framed_flush(struct link *l)
+{
+        return outbox_flush(&container_of(l, struct framed, link)->out);
+}
+
+int framed_turn(struct link *l)
+{
+        return outbox_turn(&container_of(l, struct framed, link)->out);
+}
+
+void framed_close(struct framed *f, int inherited)
+{
+        outbox_close(&f->out);
+        inbox_free(f->in);
+        f->stream->ops->close(f->stream, inherited);
+}
+
+int framed_why(struct framed *f, unsigned direction, int error, struct ipw_why *why)
+{
+        struct stream *s = f->stream;
+
+        if (direction == IPW_SEND && (error == EAGAIN || error == ETIMEDOUT) && f->out.stuck) {
+                (void)why_set(
+                        why, error,
+                        "%s: a message of %zu bytes does not fit at once (%zu bytes do), and the receiver took too little of it: give the send "
+                        "more time, or let IPW_DEFER accept it",
+                        s->name, f->out.stuck, s->capacity);
+                return 0;
+        }
+        return s->ops->why ? s->ops->why(s, direction, error, why) : -ENOENT;
+}
+
+int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, size_t size)
+{
+        m->size = size;
+        if (unlikely(size > m->capacity))
+                return -EMSGSIZE;
+        if (size)
+                memcpy(m->data, data, size);
+        m->flags &= IPW_DEFER;
+        m->lost = f->link.stats.dropped - f->told;
+        if (unlikely(m->lost)) {
+                m->flags |= IPW_HAS_LOST;
+                f->told = f->link.stats.dropped;
+        }
+        return 1;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What all links over a stream share: the stream, bytes read ahead, messages staged for a write. Each framing adds its `recv` and its `stage`. */
+#pragma once
+
+#include "inbox.h"
+#include "outbox.h"
+
+struct framed {
+        struct link link;
+        struct stream *stream;
+        struct inbox *in; /* NULL: does not read ahead */
+        struct outbox out;
+        uint64_t told; /* how many of stats.dropped the receiver has been told of */
+};
+
+/* Operations as they stand in a table. */
+ssize_t framed_send(struct link *, const struct ipw_message *, size_t n, unsigned flags);
+int framed_give_up(struct link *, const struct ipw_message *);
+int framed_watch(struct link *, unsigned direction, struct pollfd *);
+int framed_pollfd(struct link *, unsigned direction, struct pollfd *);
+int framed_flush(struct link *);
+int framed_turn(struct link *);
+
+/* Frees what is in it, and the stream. */
+void framed_close(struct framed *, int inherited);
+
+/* The text for an error that all framings explain alike. 0, -ENOENT. */
+int framed_why(struct framed *, unsigned direction, int error, struct ipw_why *);
+
+/* Hands a message of `size` bytes out. 1, -EMSGSIZE. */
+int framed_deliver(struct framed *, struct ipw_message *, const char *data, size_t size);

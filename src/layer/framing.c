@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Which framing stands over a stream, and whether the two sides agree on it. */
+#include "framing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "frame.h"
+#include "why.h"
+
+struct framing_options framing_options(const struct ipw_address *address)
+{
+        return (struct framing_options){ .max = (size_t)address_number(address, "max"), .alone = address_number(address, "writers") == 1 };
+}
+
+void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *word, struct framing_options options)
+{
+        size_t max = options.max;
+        size_t atomic = s->atomic_max ? s->atomic_max : PIPE_BUF;
+
+        *caps = (struct ipw_caps){ .capacity = s->capacity, .max_batch = 1, .flags = s->caps | IPW_CAP_POLL };
+        (void)snprintf(caps->stack, sizeof(caps->stack), "%s/%s", word, s->name);
+        if (strcmp(word, "raw") == 0) {
+                caps->min_msg = 1;
+                caps->max_msg = SSIZE_MAX;
+                caps->atomic_max = s->atomic_max;
+                caps->flags |= IPW_CAP_BYTES;
+                caps->flags &= ~(uint32_t)IPW_CAP_MANY_SENDERS;
+                return;
+        }
+        if (strcmp(word, "line") == 0) {
+                bool limited = (s->ways & IPW_SEND) && s->atomic_max && !options.alone;
+
+                caps->max_msg = limited ? MIN(max, atomic - 1) : max;
+                caps->atomic_max = s->atomic_max ? MIN(max, atomic - 1) : 0;
+                caps->max_batch = atomic;
+                if (!limited && (s->ways & IPW_SEND))
+                        caps->flags &= ~(uint32_t)IPW_CAP_MANY_SENDERS;
+                return;
+        }
+        caps->max_msg = max;
+        caps->atomic_max = s->atomic_max ? MIN(max, atomic - FRAME_HEADER) : 0;
+        caps->max_batch = atomic / FRAME_HEADER;
+}
+
+/* A sender takes its receiver's word for it; two that cannot understand each other are told so. */
+static int agree(const struct stream *s, const char **word, struct ipw_why *why)
+{
+        bool guess = strcmp(*word, "auto") == 0;
+
+        if (guess && s->ways == (IPW_SEND | IPW_RECV))
+                return why_set(why, EOPNOTSUPP, "%s: framing=auto goes one way; a PAIR needs framing=frame, line or raw", s->name);
+        if (!(s->ways & IPW_SEND))
+                return 0;
+        if (guess) {
+                *word = !s->framing ? "line" : strcmp(s->framing, "auto") == 0 ? "frame" : s->framing;
+        } else if (s->framing && strcmp(s->framing, "auto") != 0 && (strcmp(s->framing, "frame") == 0) != (strcmp(*word, "frame") == 0)) {
+                return why_set(
+                        why, EPROTO,
+                        "%s: the receiver reads framing=%s, this sender writes framing=%s: make them equal, or say framing=auto here",
+                        s->name, s->framing, *word);
+        } else if (s->framing && strcmp(s->framing, "auto") == 0 && strcmp(*word, "raw") == 0) {
+                return why_set(why, EPROTO, "%s: the receiver reads framing=auto, which is frame or line; this sender writes framing=raw",
+                               s->name);
+        }
+        return 0;
+}
+
+static void close_stream(struct stream **s)
+{
+        if (*s)
+                (*s)->ops->close(*s, 0);
+}
+
+int framing_open(struct stream *stream, const char *word, const struct request *request, struct link **out, struct ipw_why *why)
+{
+        _cleanup_(close_stream)
+        struct stream *s = stream;
+        _cleanup_(inbox_freep)
+        struct inbox *in = NULL;
+        char *address = s->address;
+        int r;
+
+        r = agree(s, &word, why);
+        if (r < 0)
+                return r;
+        if ((s->ways & IPW_RECV) && strcmp(word, "raw") != 0) {
+                in = inbox_new(s);
+                if (!in)
+                        return why_set(why, ENOMEM, "%s: no memory to read ahead", s->name);
+        }
+        if (strcmp(word, "frame") == 0)
+                r = fragmented_open(s, in, framing_options(request->address), out, why);
+        else if (strcmp(word, "line") == 0)
+                r = delimited_open(s, in, framing_options(request->address), out, why);
+        else if (strcmp(word, "raw") == 0)
+                r = raw_open(s, framing_options(request->address), out, why);
+        else
+                r = guess_open(s, in, framing_options(request->address), out, why);
+        if (r < 0)
+                return r;
+        s->address = NULL;
+        (*out)->address = address;
+        (void)steal(&s);
+        (void)steal(&in);
+        return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "inbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "sys.h"
+
+void inbox_free(struct inbox *in)
+{
+        if (!in)
+                return;
+        readiness_close(&in->readiness);
+        free(in->bytes);
+        free(in);
+}
+
+void inbox_freep(struct inbox **in)
+{
+        inbox_free(*in);
+}
+
+struct inbox *inbox_new(struct stream *s)
+{
+        _cleanup_(inbox_freep)
+        struct inbox *in = sys_alloc("what was read ahead", sizeof(*in));
+
+        if (!in)
+                return NULL;
+        in->stream = s;
+        in->readiness = (struct readiness)READINESS_NONE;
+        in->room = INBOX_SIZE;
+        in->bytes = sys_realloc("room to read ahead", NULL, in->room);
+        return in->bytes ? steal(&in) : NULL;
+}
+
+static int make_room(struct inbox *in, size_t want)
+{
+        size_t have = in->to - in->from, room = in->room;
+        char *bytes;
+
+        if (have == 0) {
+                in->from = in->to = 0;
+        } else if (in->from && (in->room - in->from < want || in->room - in->to < (size_t)PIPE_BUF)) {
+                memmove(in->bytes, in->bytes + in->from, have);
+                in->from = 0;
+                in->to = have;
+        }
+        if (want <= room)
+                return 0;
+        room = MAX(2 * room, want);
+        bytes = sys_realloc("room for a longer message", in->bytes, room);
+        if (!bytes)
+                return -ENOMEM;
+        in->bytes = bytes;
+        in->room = room;
+        return 0;
+}
+
+ssize_t inbox_fill(struct inbox *in, size_t want, unsigned flags)
+{
+        struct iovec iov;
+        ssize_t n;
+        int r;
+
+        if (in->ended)
+                return 0;
+        r = make_room(in, want);
+        if (r < 0)
+                return r;
+        iov = (struct iovec){ in->bytes + in->to, in->room - in->to };
+        n = in->stream->ops->read(in->stream, &iov, 1, flags);
+        if (n == 0)
+                in->ended = true;
+        if (n > 0)
+                in->to += (size_t)n;
+        return n;
+}
+
+int inbox_pollfd(struct inbox *in, bool left_over, struct pollfd *out)
+{
+        struct pollfd raw;
+        int r;
+
+        r = in->stream->ops->watch(in->stream, IPW_RECV, &raw);
+        return r < 0 ? r : readiness_pollfd(&in->readiness, &raw, left_over, out);
+}

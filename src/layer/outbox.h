@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sending side of every framing: messages are staged, encoded, in a buffer and go out in few writes. What the framings do not share
+ * is how one message becomes bytes: `stage`.
+ *
+ * Small messages share a write and never move in part, as far as the stream keeps writes whole. A message larger than a write goes in pieces; what
+ * happens when the caller stops waiting between two of them is decided in outbox_give_up().
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "link.h"
+#include "stream.h"
+
+struct outbox;
+
+struct outbox_encoding {
+        size_t overhead; /* bytes that a small message takes beside its payload */
+        bool fragments;  /* each write stands for itself: the receiver forgives a message that stops after any of them */
+        /*
+         * Encodes as much as fits of the payload from byte `from` on, of which `left` bytes are left; `first`: the message begins here. Returns the
+         * bytes put to `to`, 0 if it wants more room than that; `took`: how much payload is in them; `last`: the message ends here.
+         */
+        size_t (*stage)(void *context, char *to, size_t room, const struct ipw_message *, size_t from, size_t left, bool first,
+                        size_t *took, bool *last);
+        void *context;
+};
+
+enum { OUTBOX_BATCH = 256 };
+
+struct outbox {
+        struct stream *stream;
+        struct outbox_encoding encoding;
+        uint64_t *unsettled; /* the link's counter */
+        size_t limit;        /* bytes of the largest write */
+        char *bytes;
+        size_t from, to; /* staged, not yet written */
+        /* the message that is under way in pieces: the caller's, or `rest` */
+        bool begun;
+        bool moved;  /* a byte of it is with the stream */
+        bool staged; /* to its end */
+        size_t done; /* payload bytes staged */
+        /* what was accepted from a caller that waits no longer */
+        bool accepted;
+        struct ipw_message rest;
+        char *room; /* for `rest`, taken before the first piece moves where a message must not be left half sent */
+        size_t room_size;
+        size_t stuck; /* size of the message that was given up half way; 0 after a send that went well */
+        int failed;   /* an accepted message will never arrive: why */
+};
+
+int outbox_open(struct outbox *, struct stream *, const struct outbox_encoding *, size_t limit, uint64_t *unsettled);
+void outbox_close(struct outbox *);
+ssize_t outbox_send(struct outbox *, const struct ipw_message *, size_t n, unsigned flags);
+int outbox_give_up(struct outbox *, const struct ipw_message *);
+int outbox_flush(struct outbox *);
+int outbox_turn(struct outbox *);
