@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -80,6 +81,9 @@
 #define sys_msgsnd(meaning, id, message, size, flags)       sys_msgsnd_(SYS_SITE("msgsnd", meaning), id, message, size, flags)
 #define sys_msgrcv(meaning, id, message, size, type, flags) sys_msgrcv_(SYS_SITE("msgrcv", meaning), id, message, size, type, flags)
 #define sys_msgctl(meaning, id, command, ds)                sys_msgctl_(SYS_SITE("msgctl", meaning), id, command, ds)
+/* Sleeps. The one place where pthread_cancel(3) can strike in a thread that has it disabled. */
+#define sys_msgrcv_cancellable(meaning, id, message, size, type) \
+        sys_msgrcv_cancellable_(SYS_SITE("msgrcv", meaning), id, message, size, type)
 /* POSIX message queues */
 #define sys_mq_open(meaning, name, flags, mode, attr) sys_mq_open_(SYS_SITE("mq_open", meaning), name, flags, mode, attr)
 #define sys_mq_unlink(meaning, name)                  sys_mq_unlink_(SYS_SITE("mq_unlink", meaning), name)
@@ -100,6 +104,10 @@
 #define sys_timerfd_create(meaning)                   sys_timerfd_create_(SYS_SITE("timerfd_create", meaning))
 #define sys_timerfd_settime(meaning, fd, when)        sys_timerfd_settime_(SYS_SITE("timerfd_settime", meaning), fd, when)
 #define sys_sleep(meaning, nanoseconds)               sys_sleep_(SYS_SITE("clock_nanosleep", meaning), nanoseconds)
+#define sys_yield(meaning)                            sys_yield_(SYS_SITE("sched_yield", meaning))
+/* threads and users */
+#define sys_thread(meaning, thread, function, argument) sys_thread_(SYS_SITE("pthread_create", meaning), thread, function, argument)
+#define sys_is_member(meaning, uid, gid)                sys_is_member_(SYS_SITE("getgrouplist", meaning), uid, gid)
 
 void *sys_alloc_(struct sys_site *, size_t size);
 void *sys_realloc_(struct sys_site *, void *old, size_t size);
@@ -159,6 +167,7 @@ int sys_msgget_(struct sys_site *, key_t key, int flags);
 int sys_msgsnd_(struct sys_site *, int id, const void *message, size_t size, int flags);
 ssize_t sys_msgrcv_(struct sys_site *, int id, void *message, size_t size, long type, int flags);
 int sys_msgctl_(struct sys_site *, int id, int command, struct msqid_ds *);
+ssize_t sys_msgrcv_cancellable_(struct sys_site *, int id, void *message, size_t size, long type);
 struct mq_attr;
 int sys_mq_open_(struct sys_site *, const char *name, int flags, mode_t mode, struct mq_attr *);
 int sys_mq_unlink_(struct sys_site *, const char *name);
@@ -177,6 +186,9 @@ int sys_eventfd_(struct sys_site *, int flags);
 int sys_timerfd_create_(struct sys_site *); /* monotonic, non-blocking */
 int sys_timerfd_settime_(struct sys_site *, int fd, const struct itimerspec *when);
 int sys_sleep_(struct sys_site *, int64_t nanoseconds);
+int sys_yield_(struct sys_site *);
+int sys_thread_(struct sys_site *, pthread_t *, void *(*function)(void *), void *argument); /* with all signals blocked */
+int sys_is_member_(struct sys_site *, uid_t uid, gid_t gid);                                /* of the group: 1, 0 */
 
 /* For _cleanup_: closes what is open. */
 void sys_closep(int *fd);

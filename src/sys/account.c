@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Who belongs to which group: not a system call but a question to whatever nsswitch.conf(5) names, which can fail and take time. */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "through.h"
+
+/* 1, 0 (a user without a name is in no group), -1. */
+static int is_member(uid_t uid, gid_t gid)
+{
+        _cleanup_(freep)
+        gid_t *more = NULL;
+        struct passwd user, *found;
+        gid_t few[64], *groups = few;
+        char room[4096];
+        int n = COUNT_OF(few);
+
+        errno = getpwuid_r(uid, &user, room, sizeof(room), &found);
+        if (errno)
+                return -1;
+        if (!found)
+                return 0;
+        if (getgrouplist(user.pw_name, user.pw_gid, few, &n) < 0) { /* n is now how many there are */
+                groups = more = malloc((size_t)n * sizeof(*more));
+                if (!more)
+                        return -1;
+                if (getgrouplist(user.pw_name, user.pw_gid, more, &n) < 0) {
+                        errno = EAGAIN; /* it changed meanwhile */
+                        return -1;
+                }
+        }
+        for (int i = 0; i < n; i++)
+                if (groups[i] == gid)
+                        return 1;
+        return 0;
+}
+
+int sys_is_member_(struct sys_site *site, uid_t uid, gid_t gid)
+{
+        THROUGH(is_member(uid, gid), "%u, %u", uid, gid);
+}
