@@ -4,6 +4,7 @@
 
 extern const struct mechanism mechanism_fd;
 extern const struct mechanism mechanism_mq;
+extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
 extern const struct mechanism mechanism_unix_seqpacket;
 
@@ -11,6 +12,7 @@ extern const struct mechanism mechanism_unix_seqpacket;
 const struct mechanism *const registry[] = {
         &mechanism_pipe,
         &mechanism_mq,
+        &mechanism_mq_sysv,
         &mechanism_unix_seqpacket,
         &mechanism_fd,
         NULL,
