@@ -19,10 +19,10 @@ static const struct setting settings[] = {
         { 0 },
 };
 
-/* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. */
+/* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. A gate has no messages. */
 static const char *shape(const struct ipw_mechanism *m)
 {
-        return target_knows(m, "framing") ? "stream" : "record";
+        return !m->roles ? "gate" : target_knows(m, "framing") ? "stream" : "record";
 }
 
 static const struct {

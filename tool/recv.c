@@ -215,7 +215,7 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
-        status = talk_open(&talk, &target, IPW_PULL | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
+        status = talk_open(&talk, &target, IPW_RECV, (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
         if (status == DONE)
                 status = talk_close(&talk, talk_over(&talk, fd));
         if (set.file && close(fd) < 0 && status == DONE) {

@@ -276,7 +276,7 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
-        status = talk_open(&talk, &target, IPW_PUSH | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
+        status = talk_open(&talk, &target, IPW_SEND, (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
         if (status == DONE) {
                 status = set.file ? talk_open_bytes(&talk, &target) : DONE;
                 status = talk_close(&talk, status == DONE ? talk_over(&talk, a, fd) : status);

@@ -43,13 +43,19 @@ static void announce(struct talk *t, unsigned kind)
                       length, address);
 }
 
-int talk_open(struct talk *t, const struct target *target, unsigned how, int64_t timeout)
+int talk_open(struct talk *t, const struct target *target, unsigned direction, unsigned how, int64_t timeout)
 {
         struct ipw_why why = { 0 };
         int r, cut;
 
         *t = (struct talk){ .target = target, .until = timeout == IPW_FOREVER ? IPW_FOREVER : now() + timeout };
-        t->sending = (how & IPW_ROLE) == IPW_PUSH;
+        t->sending = direction == IPW_SEND;
+        how |= target_role(target->mechanism, direction);
+        if (!(how & IPW_ROLE)) {
+                say_error("%s carries no messages that could be %s; see: ipcway mechanisms %s", target->mechanism->scheme,
+                          t->sending ? "sent" : "received", target->mechanism->scheme);
+                return FAILED;
+        }
         stop_catch();
         for (;;) {
                 int64_t time = patience(t, TOLD_OPEN, talk_left(t), &cut);

@@ -18,6 +18,13 @@ int target_knows(const struct ipw_mechanism *mechanism, const char *option)
         return 0;
 }
 
+unsigned target_role(const struct ipw_mechanism *mechanism, unsigned direction)
+{
+        unsigned one = direction == IPW_SEND ? IPW_PUSH : IPW_PULL, all = direction == IPW_SEND ? IPW_PUB : IPW_SUB;
+
+        return mechanism->roles & 1u << one ? one : mechanism->roles & 1u << all ? all : 0;
+}
+
 int target_extend(char *text, size_t room, const char *key, const char *value)
 {
         size_t used = strlen(text);

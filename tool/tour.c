@@ -9,6 +9,7 @@
 #include "json.h"
 #include "number.h"
 #include "say.h"
+#include "target.h"
 #include "tour_row.h"
 
 static struct {
@@ -40,12 +41,17 @@ static uint64_t per_second(const struct tour_row *row)
         return row->spent > 0 ? (uint64_t)((double)row->bytes * 1e9 / (double)row->spent) : 0;
 }
 
+static int is_on_tour(const struct ipw_mechanism *m)
+{
+        return m->sample && *m->sample && target_role(m, IPW_SEND) && target_role(m, IPW_RECV);
+}
+
 static int name_width(void)
 {
         int width = 4;
 
         for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
-                if (m->sample && *m->sample && (int)strlen(m->scheme) > width)
+                if (is_on_tour(m) && (int)strlen(m->scheme) > width)
                         width = (int)strlen(m->scheme);
         return width;
 }
@@ -110,7 +116,7 @@ static void print_killed(const struct tour_row *row, int width)
         if (row->end_seen)
                 printf("the receiver saw the end after %s\n", number_short_time(row->end_after).text);
         else
-                printf("a queue has no peers: nobody is told\n");
+                printf("there are no peers here to be told\n");
         (void)fflush(stdout);
 }
 
@@ -132,6 +138,7 @@ static json_t *as_json(const struct tour_row *row)
         }
         (void)json_object_set_new(o, "stack", json_string(row->stack));
         (void)json_object_set_new(o, "moved_bytes", json_integer((json_int_t)row->bytes));
+        (void)json_object_set_new(o, "as", json_string(row->text ? "hex" : "bytes"));
         (void)json_object_set_new(o, "messages", json_integer((json_int_t)row->messages));
         (void)json_object_set_new(o, "round_trip_p50_ns", json_integer(row->round_trip));
         (void)json_object_set_new(o, "bytes_per_second", json_integer((json_int_t)per_second(row)));
@@ -154,11 +161,20 @@ static int list_rows(struct tour_row row[ROWS])
         int n = 0;
 
         for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m && n < ROWS; m = ipw_mechanism_next(m))
-                if (m->sample && *m->sample) {
+                if (is_on_tour(m)) {
                         row[n] = (struct tour_row){ .mechanism = m, .moved = DUO_INTERRUPTED, .killed = DUO_INTERRUPTED };
                         n++;
                 }
         return n;
+}
+
+static void print_notes(const struct tour_row *row, int rows)
+{
+        printf("\n%s* median time for 64 bytes there and back, both sides sleeping in between\n", DIM);
+        for (int i = 0; i < rows; i++)
+                if (row[i].text)
+                        printf("  %s holds lines of text: the file was moved as hexadecimal digits\n", row[i].mechanism->scheme);
+        printf("%s\n%sA sender killed with -9 in mid-message%s\n", PLAIN, BOLD, PLAIN);
 }
 
 static void take(struct tour *t, struct tour_row *row, int rows, int width)
@@ -171,8 +187,7 @@ static void take(struct tour *t, struct tour_row *row, int rows, int width)
         if (t->interrupted)
                 return;
         if (!set.json)
-                printf("\n%s* median time for 64 bytes there and back, both sides sleeping in between%s\n\n%sA sender killed with -9 in mid-message%s\n",
-                       DIM, PLAIN, BOLD, PLAIN);
+                print_notes(row, rows);
         for (int i = 0; i < rows && !t->interrupted; i++) {
                 if (row[i].moved != DUO_WELL)
                         continue;

@@ -28,7 +28,7 @@
 #include "say.h"
 #include "target.h"
 
-enum { SENDER, RECEIVER, SMALL = 64, WARM = 100, CHUNK = 65536, LARGE = 1 << 20 };
+enum { SENDER, RECEIVER, PROBE = 2, SMALL = 64, LAST = '!', VICTIMS = 16, WARM = 100, CHUNK = 65536, LARGE = 1 << 20 };
 static const size_t worth_measuring = 16 << 20;
 static const int64_t step = 3000000000; /* ns: no single step takes that long on a machine that works */
 
@@ -38,13 +38,13 @@ struct tour_shared {
         uint64_t bytes, messages, discarded, arrived;
         int64_t start, end, killed_at, end_at, round_trip;
         uint64_t begun, done; /* by the sender that is killed */
-        int end_seen;
+        int end_seen, text;
 };
 
 /* A channel as both sides name it: [SENDER] opens it to send. */
 struct way {
         char end[2][256];
-        int anonymous;
+        const struct ipw_mechanism *mechanism;
 };
 
 struct job {
@@ -58,7 +58,7 @@ struct job {
 
 static void drop(const struct way *w, unsigned side)
 {
-        if (w->anonymous && w->end[side][0])
+        if (w->mechanism && w->mechanism->anonymous && w->end[side][0])
                 ipw_end_drop(w->end[side]);
 }
 
@@ -95,7 +95,7 @@ static int make_way(struct tour *t, const struct ipw_mechanism *m, struct way *w
         char address[256];
         int r = expand(t, m->sample, address);
 
-        *w = (struct way){ .anonymous = m->anonymous };
+        *w = (struct way){ .mechanism = m };
         if (r < 0) {
                 why->error = -r;
                 (void)snprintf(why->text, sizeof(why->text), "%s: cannot make a name to try it with: %s", m->sample, strerror(-r));
@@ -130,12 +130,13 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 /* ---- in the two processes --------------------------------------------------------------------------------------------------------- */
 
-static struct ipw_link *open_or_fail(struct duo_report *report, const char *address, unsigned how)
+static struct ipw_link *open_or_fail(struct duo_report *report, const struct way *w, unsigned side)
 {
+        unsigned how = target_role(w->mechanism, side == SENDER ? IPW_SEND : IPW_RECV);
         struct ipw_link *link;
         struct ipw_why why = { 0 };
 
-        if (ipw_open(&link, address, how, step, &why) < 0)
+        if (ipw_open(&link, w->end[side], how, step, &why) < 0)
                 duo_fail(report, why.error, "%s", why.text);
         return link;
 }
@@ -180,24 +181,36 @@ static int compare_times(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
+/* Not every way carries every byte: lines of text carry no newline. Two of them tell; the receiver passes over them if they come. */
+static int carries_text_only(struct duo_report *report, struct ipw_link *there)
+{
+        struct ipw_message m = { .data = (char[]){ '\n', '\n' }, .size = PROBE };
+        ssize_t r = ipw_send(there, &m, step);
+
+        if (r == -ETIMEDOUT || r == -EPIPE)
+                fail_link(report, there);
+        return r < 0;
+}
+
 static int64_t ping(struct duo_report *report, struct ipw_link *there, struct ipw_link *back)
 {
         static int64_t spent[TOUR_ROUNDS];
-        unsigned char out[SMALL] = { 0 }, in[SMALL];
+        char out[SMALL + 1], in[SMALL];
         int64_t give_up = now() + step / 10;
         unsigned n = 0;
 
         for (unsigned i = 0; i < WARM + TOUR_ROUNDS && (i < 2 * WARM || now() < give_up); i++) {
-                int64_t start = now();
+                int64_t start;
 
-                memcpy(out, &i, sizeof(i));
+                (void)snprintf(out, sizeof(out), "%0*u.", SMALL - 1, i);
+                start = now();
                 send_or_fail(report, there, out, SMALL);
                 if (recv_or_fail(report, back, in, SMALL) != SMALL || memcmp(in, out, SMALL) != 0)
                         duo_fail(report, 0, "64 bytes came back changed in round %u", i);
                 if (i >= WARM)
                         spent[n++] = now() - start;
         }
-        out[SMALL - 1] = 1; /* that was the last */
+        out[SMALL - 1] = LAST;
         send_or_fail(report, there, out, SMALL);
         qsort(spent, n, sizeof(spent[0]), compare_times);
         return spent[n / 2];
@@ -205,14 +218,69 @@ static int64_t ping(struct duo_report *report, struct ipw_link *there, struct ip
 
 static void pong(struct duo_report *report, struct ipw_link *there, struct ipw_link *back)
 {
-        unsigned char m[SMALL] = { 0 };
+        char m[SMALL];
 
         for (;;) {
-                if (recv_or_fail(report, there, m, SMALL) != SMALL)
+                size_t n = recv_or_fail(report, there, m, SMALL);
+
+                if (n == PROBE)
+                        continue;
+                if (n != SMALL)
                         duo_fail(report, 0, "a message of 64 bytes came with another size");
-                if (m[SMALL - 1])
+                if (m[SMALL - 1] == LAST)
                         return;
                 send_or_fail(report, back, m, SMALL);
+        }
+}
+
+static void to_hex(unsigned char *to, const unsigned char *from, size_t size)
+{
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < size; i++) {
+                to[2 * i] = (unsigned char)digits[from[i] >> 4];
+                to[2 * i + 1] = (unsigned char)digits[from[i] & 15];
+        }
+}
+
+static void send_file(struct duo_report *report, const struct job *j, struct ipw_link *there)
+{
+        static unsigned char digits[CHUNK];
+        const struct tour *t = j->tour;
+        size_t chunk = chunk_size(there) / (j->shared->text ? 2 : 1);
+
+        for (unsigned pass = 0; pass < t->passes; pass++)
+                for (size_t at = 0; at < t->size; at += chunk) {
+                        size_t n = t->size - at < chunk ? t->size - at : chunk;
+
+                        if (j->shared->text)
+                                to_hex(digits, t->data + at, n);
+                        send_or_fail(report, there, j->shared->text ? digits : t->data + at, j->shared->text ? 2 * n : n);
+                }
+        if (ipw_flush(there, step) < 0)
+                fail_link(report, there);
+}
+
+static void recv_file(struct duo_report *report, const struct job *j, struct ipw_link *there)
+{
+        static unsigned char data[CHUNK], digits[CHUNK];
+        struct tour_shared *s = j->shared;
+        uint64_t total = (uint64_t)j->tour->size * j->tour->passes;
+
+        while (s->bytes < total) {
+                size_t n = recv_or_fail(report, there, data, CHUNK), at = (size_t)(s->bytes % j->tour->size);
+                size_t bytes = s->text ? n / 2 : n, left = j->tour->size - at;
+                const unsigned char *right = j->tour->data + at;
+
+                if (s->text && bytes <= left) {
+                        to_hex(digits, right, bytes);
+                        right = digits;
+                }
+                if (bytes > left || memcmp(data, right, n) != 0)
+                        duo_fail(report, 0, "message %llu, at byte %zu of the file, differs from what was sent",
+                                 (unsigned long long)s->messages, at);
+                s->bytes += bytes;
+                s->messages++;
         }
 }
 
@@ -222,21 +290,16 @@ static void move_sender(void *context)
         struct tour_shared *s = j->shared;
         struct duo_report *report = &s->report[SENDER];
         struct ipw_link *back, *there;
-        size_t chunk;
 
         drop(&j->there, RECEIVER);
         drop(&j->back, SENDER);
-        back = open_or_fail(report, j->back.end[RECEIVER], IPW_PULL);
-        there = open_or_fail(report, j->there.end[SENDER], IPW_PUSH);
+        back = open_or_fail(report, &j->back, RECEIVER);
+        there = open_or_fail(report, &j->there, SENDER);
         memcpy(s->stack, ipw_link_caps(there)->stack, sizeof(s->stack));
+        s->text = carries_text_only(report, there);
         s->round_trip = ping(report, there, back);
-        chunk = chunk_size(there);
         s->start = now();
-        for (unsigned pass = 0; pass < j->tour->passes; pass++)
-                for (size_t at = 0; at < j->tour->size; at += chunk)
-                        send_or_fail(report, there, j->tour->data + at, j->tour->size - at < chunk ? j->tour->size - at : chunk);
-        if (ipw_flush(there, step) < 0)
-                fail_link(report, there);
+        send_file(report, j, there);
         if (ipw_close(there) != 0)
                 duo_fail(report, 0, "messages that were accepted were lost at the close");
         (void)ipw_close(back);
@@ -245,32 +308,18 @@ static void move_sender(void *context)
 static void move_receiver(void *context)
 {
         struct job *j = context;
-        struct tour_shared *s = j->shared;
-        struct duo_report *report = &s->report[RECEIVER];
-        uint64_t total = (uint64_t)j->tour->size * j->tour->passes;
-        unsigned char *data = malloc(CHUNK);
+        struct duo_report *report = &j->shared->report[RECEIVER];
         struct ipw_link *there, *back;
 
-        if (!data)
-                duo_fail(report, 0, "out of memory");
         drop(&j->there, SENDER);
         drop(&j->back, RECEIVER);
-        there = open_or_fail(report, j->there.end[RECEIVER], IPW_PULL);
-        back = open_or_fail(report, j->back.end[SENDER], IPW_PUSH);
+        there = open_or_fail(report, &j->there, RECEIVER);
+        back = open_or_fail(report, &j->back, SENDER);
         pong(report, there, back);
-        while (s->bytes < total) {
-                size_t n = recv_or_fail(report, there, data, CHUNK), at = (size_t)(s->bytes % j->tour->size);
-
-                if (n > j->tour->size - at || memcmp(data, j->tour->data + at, n) != 0)
-                        duo_fail(report, 0, "message %llu, at byte %zu of the file, differs from what was sent",
-                                 (unsigned long long)s->messages, at);
-                s->bytes += n;
-                s->messages++;
-        }
-        s->end = now();
+        recv_file(report, j, there);
+        j->shared->end = now();
         (void)ipw_close(back);
         (void)ipw_close(there);
-        free(data);
 }
 
 /* Message number `n` of the sender that is killed: its size and bytes follow from n, so that half a message cannot pass for one. */
@@ -282,7 +331,7 @@ static size_t victim_size(uint64_t n, size_t most)
 static void victim_fill(unsigned char *data, uint64_t n, size_t size)
 {
         for (size_t i = 0; i < size; i++)
-                data[i] = (unsigned char)(i * 7 + (i >> 8) + n * 31);
+                data[i] = (unsigned char)('A' + (i * 7 + (i >> 8) + n * 31) % 26); /* letters go everywhere */
 }
 
 static void kill_sender(void *context)
@@ -296,8 +345,8 @@ static void kill_sender(void *context)
                 duo_fail(&s->report[SENDER], 0, "out of memory");
         (void)close(j->go[1]);
         drop(&j->there, RECEIVER);
-        link = open_or_fail(&s->report[SENDER], j->there.end[SENDER], IPW_PUSH);
-        for (uint64_t n = 0;; n++) {
+        link = open_or_fail(&s->report[SENDER], &j->there, SENDER);
+        for (uint64_t n = 0; n < VICTIMS; n++) {
                 struct ipw_message m = { .data = data, .size = victim_size(n, ipw_link_caps(link)->max_msg) };
 
                 victim_fill(data, n, m.size);
@@ -306,6 +355,7 @@ static void kill_sender(void *context)
                         fail_link(&s->report[SENDER], link);
                 __atomic_store_n(&s->done, n + 1, __ATOMIC_RELEASE);
         }
+        (void)pause(); /* what never fills is killed between messages, before the disk is full */
 }
 
 static void kill_receiver(void *context)
@@ -322,7 +372,7 @@ static void kill_receiver(void *context)
                 duo_fail(report, 0, "out of memory");
         (void)close(j->go[1]);
         drop(&j->there, SENDER);
-        link = open_or_fail(report, j->there.end[RECEIVER], IPW_PULL);
+        link = open_or_fail(report, &j->there, RECEIVER);
         while (read(j->go[0], &byte, 1) < 0 && errno == EINTR)
                 ;
         ends = (ipw_link_caps(link)->flags & IPW_CAP_ENDS) != 0;
@@ -405,6 +455,7 @@ void tour_move(struct tour *t, struct tour_row *row)
         row->bytes = t->shared->bytes;
         row->messages = t->shared->messages;
         row->round_trip = t->shared->round_trip;
+        row->text = t->shared->text;
         row->spent = t->shared->end - t->shared->start;
         end_of(t, &d);
 }

@@ -30,6 +30,7 @@ struct tour_row {
         int64_t spent;      /* ns for all bytes */
         char killed_why[256];
         uint64_t sent, arrived, discarded;
+        int text; /* it carries lines only: the bytes went as hexadecimal digits */
         int end_seen;
         int64_t end_after; /* ns from the kill to the end */
 };
