@@ -68,21 +68,21 @@ static void print_head(const char *file, const struct tour *t, int width)
 {
         const char *slash = strrchr(file, '/');
 
-        printf("%sipcway %s%s: %.40s (%s), %u time%s, from one process to another, every byte compared\n\n", BOLD, IPW_VERSION, PLAIN,
+        printf("%sipcway %s%s: %.20s (%s), %u time%s, between two processes, every byte compared\n\n", BOLD, IPW_VERSION, PLAIN,
                slash ? slash + 1 : file, number_size(t->size).text, t->passes, t->passes == 1 ? "" : "s");
         printf("%s%-*s  %9s  %10s  %12s  %s%s\n", BOLD, width, "WHAT", "MOVED", "P50 *", "THROUGHPUT", "GOOD FOR", PLAIN);
         (void)fflush(stdout);
 }
 
-/* As many whole words as fit. */
+/* What fits, up to the end of a clause, or else of a word. */
 static int fitting(const char *text, int room)
 {
         if ((int)strlen(text) <= room)
                 return (int)strlen(text);
-        while (room > 0 && text[room] != ' ')
-                room--;
-        while (room > 0 && strchr(" ,;", text[room - 1]))
-                room--;
+        for (const char *ends = ",;"; ends; ends = *ends == ',' ? " " : NULL)
+                for (int length = room; length > 0; length--)
+                        if (strchr(ends, text[length]))
+                                return length;
         return room;
 }
 
