@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a ratio is measured: two processes, each pinned, hold both channels, raw and ours, open at once. In every round they do the same work raw and then
+ * ours, so that whatever the machine does meanwhile meets both; each round gives one ratio. The answer is the median of the ratios and the
+ * interval that holds the true median with 95 % (order statistics: no shape of the noise is assumed). A bar is judged by the worse end.
+ * If the raw work itself drifted by more than a fifth from the first half of the rounds to the second, the machine was not fit: void.
+ *
+ * Every message carries a number and bytes made from it, and is checked where it arrives. A third process only watches over the two: it
+ * measures nothing, and takes names and queues away however they end.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum { HANG_SECONDS = 120 };
+
+struct player {
+        struct channel channels[2]; /* raw, ours */
+        enum measure measure;
+        int control; /* to the other process */
+        uint64_t sent, seen;
+};
+
+struct order {
+        int which;
+        unsigned count;
+};
+
+static struct shared {
+        double ns[2][ROUNDS_MOST]; /* of one message, by round */
+        int done;
+} * shared;
+
+static struct player player; /* the bar that is being measured */
+static const char *private_dir;
+static pid_t supervisor;
+
+/* Takes away what the bar made, however far it came. Also at exit(3), but not in the two processes. */
+static void clean_up(void)
+{
+        if (getpid() != supervisor)
+                return;
+        for (int which = 0; which < 2; which++)
+                if (player.channels[which].way && player.channels[which].way->unmake)
+                        player.channels[which].way->unmake(&player.channels[which]);
+        player = (struct player){ 0 };
+}
+
+static void leave(void)
+{
+        clean_up();
+        if (getpid() == supervisor)
+                (void)rmdir(private_dir);
+}
+
+const char *make_private_dir(void)
+{
+        static char dir[] = "/tmp/ipcway-bars-XXXXXX";
+
+        supervisor = getpid();
+        private_dir = mkdtemp(dir);
+        if (!private_dir || atexit(leave) != 0)
+                trouble("%s: %s", dir, strerror(errno));
+        return private_dir;
+}
+
+void trouble(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        fputs("bars: ", stderr);
+        vfprintf(stderr, format, arguments);
+        fputc('\n', stderr);
+        va_end(arguments);
+        exit(3);
+}
+
+static void fill(char message[SIZE], uint64_t number)
+{
+        uint64_t words[SIZE / 8];
+
+        words[0] = number;
+        for (unsigned i = 1; i < SIZE / 8; i++)
+                words[i] = number * 0x9e3779b97f4a7c15 + i;
+        memcpy(message, words, SIZE);
+}
+
+static void check(const char message[SIZE], uint64_t number)
+{
+        char good[SIZE];
+
+        fill(good, number);
+        if (memcmp(good, message, SIZE) != 0)
+                trouble("message %llu is not what was sent", (unsigned long long)number);
+}
+
+static void ping(struct player *p, struct channel *c, unsigned count)
+{
+        char message[1][SIZE];
+
+        while (count--) {
+                fill(message[0], p->sent);
+                c->way->send(c, message, 1);
+                c->way->recv(c, message, 1);
+                check(message[0], p->sent++);
+        }
+}
+
+static void pong(struct player *p, struct channel *c, unsigned count)
+{
+        char message[1][SIZE];
+
+        while (count--) {
+                c->way->recv(c, message, 1);
+                check(message[0], p->seen++);
+                c->way->send(c, message, 1);
+        }
+}
+
+static void send_all(struct player *p, struct channel *c, unsigned count, unsigned batch)
+{
+        char messages[BATCH][SIZE];
+
+        for (; count; count -= batch) {
+                for (unsigned i = 0; i < batch; i++)
+                        fill(messages[i], p->sent++);
+                c->way->send(c, messages, batch);
+        }
+}
+
+static void recv_all(struct player *p, struct channel *c, unsigned count, unsigned batch)
+{
+        char messages[BATCH][SIZE];
+
+        while (count) {
+                size_t n = c->way->recv(c, messages, batch < count ? batch : count);
+
+                for (size_t i = 0; i < n; i++)
+                        check(messages[i], p->seen++);
+                count -= (unsigned)n;
+        }
+}
+
+static double now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void tell(int control, const void *data, size_t size)
+{
+        if (send(control, data, size, 0) != (ssize_t)size)
+                trouble("the other process has gone");
+}
+
+static void hear(int control, void *data, size_t size)
+{
+        if (recv(control, data, size, 0) != (ssize_t)size)
+                trouble("the other process has gone");
+}
+
+static unsigned burst_of(const struct player *p)
+{
+        return p->channels[0].way->burst ? p->channels[0].way->burst : BURST;
+}
+
+/* Times only the sends: nobody is asleep on them, none has to wait. Returns ns of one. */
+static double send_bursts(struct player *p, struct channel *c, unsigned count)
+{
+        char messages[BURST][1][SIZE], taken;
+        unsigned burst = burst_of(p);
+        double spent = 0, start;
+
+        for (unsigned sent = 0; sent < count; sent += burst) {
+                for (unsigned i = 0; i < burst; i++)
+                        fill(messages[i][0], p->sent++);
+                start = now();
+                for (unsigned i = 0; i < burst; i++)
+                        c->way->send(c, messages[i], 1);
+                spent += now() - start;
+                tell(p->control, "b", 1);
+                hear(p->control, &taken, 1);
+        }
+        return spent / count;
+}
+
+static void recv_bursts(struct player *p, struct channel *c, unsigned count)
+{
+        unsigned burst = burst_of(p);
+        char there;
+
+        for (unsigned got = 0; got < count; got += burst) {
+                hear(p->control, &there, 1);
+                recv_all(p, c, burst, 1);
+                tell(p->control, "t", 1);
+        }
+}
+
+/* One half of a round, as the process that leads. Returns ns of one message there (and back). */
+static double lead(struct player *p, int which, unsigned count)
+{
+        struct order order = { which, count };
+        double start;
+        char ready;
+
+        tell(p->control, &order, sizeof(order));
+        hear(p->control, &ready, 1);
+        if (p->measure == SENDING)
+                return send_bursts(p, &p->channels[which], count);
+        start = now();
+        if (p->measure == ONE_WAY || p->measure == MANY) {
+                send_all(p, &p->channels[which], count, p->measure == MANY ? BATCH : 1);
+                hear(p->control, &ready, 1); /* all have arrived and were right */
+        } else {
+                ping(p, &p->channels[which], count);
+        }
+        return (now() - start) / count;
+}
+
+static void leader(struct player *p, const struct plan *plan)
+{
+        unsigned count = STEP;
+
+        for (int tries = 0; tries < 4; tries++) { /* how many messages take the time that half a round shall take? */
+                double wanted = plan->half_ms * 1e6 / lead(p, 0, count);
+
+                count = wanted < STEP ? STEP : wanted > 1e6 ? 1000000 / STEP * STEP : (unsigned)wanted / STEP * STEP;
+        }
+        lead(p, 1, count);
+        for (unsigned round = 0; round < plan->rounds; round++)
+                for (int which = 0; which < 2; which++)
+                        shared->ns[which][round] = lead(p, which, count);
+        shared->done = 1;
+}
+
+static void follower(struct player *p)
+{
+        struct order order;
+
+        while (recv(p->control, &order, sizeof(order), 0) == sizeof(order)) {
+                struct channel *c = &p->channels[order.which];
+
+                tell(p->control, "r", 1);
+                if (p->measure == SENDING) {
+                        recv_bursts(p, c, order.count);
+                } else if (p->measure == ONE_WAY || p->measure == MANY) {
+                        recv_all(p, c, order.count, p->measure == MANY ? BATCH : 1);
+                        tell(p->control, "d", 1);
+                } else {
+                        pong(p, c, order.count);
+                }
+        }
+}
+
+static void pin(int cpu)
+{
+        cpu_set_t set;
+
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        if (sched_setaffinity(0, sizeof(set), &set) < 0)
+                trouble("cannot pin to CPU %d: %s", cpu, strerror(errno));
+}
+
+static pid_t start(struct player *p, const struct plan *plan, int side, const int control[2], const sigset_t *mask)
+{
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != supervisor)
+                _exit(3);
+        sigprocmask(SIG_SETMASK, mask, NULL);
+        pin(plan->cpus[p->measure == ONE_CPU ? 0 : side]);
+        close(control[!side]);
+        p->control = control[side];
+        for (int which = 0; which < 2; which++)
+                p->channels[which].way->join(&p->channels[which], side);
+        if (side == 0)
+                leader(p, plan);
+        else
+                follower(p);
+        _exit(0);
+}
+
+/* Until both have ended. -1: one failed, hung, or somebody wants us to stop: then both are gone too. */
+static int supervise(pid_t pids[2], const sigset_t *watched)
+{
+        const struct timespec limit = { .tv_sec = HANG_SECONDS };
+        int running = 2, failed = 0, stop = 0;
+
+        while (running && !failed) {
+                int signal = sigtimedwait(watched, NULL, &limit), status;
+
+                if (signal < 0 && errno == EINTR)
+                        continue;
+                if (signal < 0)
+                        fprintf(stderr, "bars: nothing moved for %d s\n", HANG_SECONDS);
+                if (signal != SIGCHLD)
+                        stop = signal > 0 ? signal : 0, failed = 1;
+                for (int i = 0; i < 2; i++)
+                        if (pids[i] > 0 && waitpid(pids[i], &status, WNOHANG) == pids[i]) {
+                                pids[i] = 0;
+                                running--;
+                                if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                                        failed = 1;
+                        }
+        }
+        for (int i = 0; i < 2; i++)
+                if (pids[i] > 0) {
+                        kill(pids[i], SIGKILL);
+                        waitpid(pids[i], NULL, 0);
+                }
+        return stop ? stop : -failed;
+}
+
+static int ascending(const void *a, const void *b)
+{
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return (x > y) - (x < y);
+}
+
+static double median(const double *values, unsigned n)
+{
+        double sorted[ROUNDS_MOST];
+
+        memcpy(sorted, values, n * sizeof(*values));
+        qsort(sorted, n, sizeof(*sorted), ascending);
+        return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+}
+
+/* The k-th smallest and k-th largest of n hold the true median between them with 95 % if at most 2.5 % of n fair coins show fewer than k heads. */
+static void interval(const double *values, unsigned n, double *low, double *high)
+{
+        double sorted[ROUNDS_MOST], chance = 1, below = 0;
+        unsigned k = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                chance /= 2;
+        for (; k < n / 2 && below + chance <= 0.025; k++) {
+                below += chance;
+                chance *= (double)(n - k) / (k + 1);
+        }
+        memcpy(sorted, values, n * sizeof(*values));
+        qsort(sorted, n, sizeof(*sorted), ascending);
+        *low = sorted[k ? k - 1 : 0];
+        *high = sorted[n - (k ? k : 1)];
+}
+
+static void judge(enum measure measure, unsigned rounds, struct result *result)
+{
+        const double *raw = shared->ns[0], *our = shared->ns[1];
+        double ratios[ROUNDS_MOST], drift;
+
+        for (unsigned i = 0; i < rounds; i++)
+                ratios[i] = measure == MANY ? raw[i] / our[i] : our[i] / raw[i];
+        drift = median(raw, rounds / 2) / median(raw + rounds - rounds / 2, rounds / 2);
+        *result = (struct result){
+                .raw_ns = median(raw, rounds),
+                .our_ns = median(our, rounds),
+                .ratio = median(ratios, rounds),
+                .limit = measure == MANY      ? 8
+                         : measure == ONE_CPU ? 1.15
+                                              : 1.08,
+        };
+        interval(ratios, rounds, &result->low, &result->high);
+        if (drift > 1.2 || drift < 1 / 1.2)
+                result->verdict = "void: the raw work drifted";
+        else if (measure == MANY ? result->low >= result->limit : result->high <= result->limit)
+                result->verdict = "holds";
+        else
+                result->verdict = "short";
+}
+
+int measure_bar(const struct bar *bar, enum measure measure, const struct plan *plan, struct result *result)
+{
+        sigset_t watched, before;
+        int control[2], r;
+        pid_t pids[2];
+
+        if (!shared)
+                shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+                trouble("%s", strerror(errno));
+        shared->done = 0;
+        player = (struct player){ .measure = measure, .channels = { { .way = bar->raw }, { .way = &ours } } };
+        sigemptyset(&watched);
+        sigaddset(&watched, SIGCHLD);
+        sigaddset(&watched, SIGINT);
+        sigaddset(&watched, SIGTERM);
+        sigaddset(&watched, SIGHUP);
+        sigprocmask(SIG_BLOCK, &watched, &before);
+        fflush(NULL);
+        for (int which = 0; which < 2; which++) {
+                struct channel *c = &player.channels[which];
+
+                c->address = bar->address;
+                c->polling = measure == POLLING;
+                memset(c->fds, 0xff, sizeof(c->fds));
+                memset(c->queues, 0xff, sizeof(c->queues));
+        }
+        for (int which = 0; which < 2; which++)
+                player.channels[which].way->make(&player.channels[which], plan->dir);
+        for (int side = 0; side < 2; side++)
+                pids[side] = start(&player, plan, side, control, &before);
+        close(control[0]);
+        close(control[1]);
+        for (int which = 0; which < 2; which++) {
+                struct channel *c = &player.channels[which];
+
+                if (c->way->made)
+                        c->way->made(c);
+                for (size_t i = 0; i < sizeof(c->fds) / sizeof(c->fds[0]); i++)
+                        if (c->fds[i] >= 0)
+                                close(c->fds[i]);
+        }
+        r = supervise(pids, &watched);
+        clean_up();
+        if (r > 0) {
+                leave();
+                signal(r, SIG_DFL);
+                raise(r);
+        }
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        if (r == 0 && shared->done)
+                judge(measure, plan->rounds, result);
+        return r == 0 && shared->done ? 0 : -1;
+}
