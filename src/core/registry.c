@@ -3,6 +3,7 @@
 #include "registry.h"
 
 extern const struct mechanism mechanism_fd;
+extern const struct mechanism mechanism_fifo;
 extern const struct mechanism mechanism_mq;
 extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
@@ -11,6 +12,7 @@ extern const struct mechanism mechanism_unix_seqpacket;
 /* One line each, so that they join without touching each other. */
 const struct mechanism *const registry[] = {
         &mechanism_pipe,
+        &mechanism_fifo,
         &mechanism_mq,
         &mechanism_mq_sysv,
         &mechanism_unix_seqpacket,

@@ -29,6 +29,7 @@ enum { SIGPIPE_IGNORED, SIGPIPE_BY_FLAG, SIGPIPE_BY_MASK };
 enum {
         BYTE_FRAMES = 0, /* + number */
         BYTE_OTHERS = FRAME_WRITERS,
+        BYTE_NOBODY = 8999, /* held only by who holds all of them, and is removing the name */
         BYTE_READER = 9000,
         BYTE_LAST = BYTE_READER + 3,
 };
@@ -225,6 +226,8 @@ int pipe_lock_writer(struct pipe_stream *p, const char *framing, const char *obj
                 }
                 if (r != -EAGAIN && r != -EACCES)
                         return why_call(why, (int)r, object, "cannot take a writer's number");
+                if (i == 0 && who_holds("or is it being removed?", p->out, BYTE_NOBODY, 1) > 0)
+                        return why_set(why, EAGAIN, "%s: is just being removed by its last user", object);
         }
         return why_set(why, EUSERS, "%s: has %d senders already, and no more numbers", object, FRAME_WRITERS);
 }
