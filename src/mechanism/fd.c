@@ -18,6 +18,7 @@
 #include "option.h"
 #include "pipe.h"
 #include "sys.h"
+#include "unix_seqpacket.h"
 #include "why.h"
 
 /* "N" or "R,W". In an address a ',' behind '?' parts options; here there is no '?' before it. */
@@ -60,19 +61,27 @@ static int fd_describe(const struct ipw_address *a, struct ipw_caps *caps, struc
         return 0;
 }
 
+static int look(int fd, struct stat *st, struct ipw_why *why)
+{
+        int r;
+
+        r = sys_fstat("what was given?", fd, st);
+        if (r == -EBADF)
+                return why_set(why, EBADF,
+                               "fd:%d: this process has no descriptor %d; an end is opened once, by a process that inherited it", fd, fd);
+        return r < 0 ? why_set(why, -r, "fd:%d: %s", fd, why_name(r)) : 0;
+}
+
 static int check(int fd, int access, struct ipw_why *why)
 {
         struct stat st;
         int r;
 
-        r = sys_fstat("what was given?", fd, &st);
-        if (r == -EBADF)
-                return why_set(why, EBADF,
-                               "fd:%d: this process has no descriptor %d; an end is opened once, by a process that inherited it", fd, fd);
+        r = look(fd, &st, why);
         if (r < 0)
-                return why_set(why, -r, "fd:%d: %s", fd, why_name(r));
+                return r;
         if (!S_ISFIFO(st.st_mode))
-                return why_set(why, EOPNOTSUPP, "fd:%d: is %s; only pipes can be taken over", fd,
+                return why_set(why, EOPNOTSUPP, "fd:%d: is %s; only pipes and Unix seqpacket sockets can be taken over", fd,
                                S_ISSOCK(st.st_mode)  ? "a socket"
                                : S_ISREG(st.st_mode) ? "a file"
                                                      : "a device or the like");
@@ -119,6 +128,26 @@ static void let_go(int fd)
         (void)sys_close("its copy is in place", null);
 }
 
+/* A socket keeps messages by itself: there is nothing to frame, and it goes both ways. */
+static int open_socket(int given, const struct request *request, struct link **out, struct ipw_why *why)
+{
+        _cleanup_(sys_closep)
+        int fd = -1;
+        int r;
+
+        if (address_is_given(request->address, "framing"))
+                return why_set(why, EOPNOTSUPP, "fd:%d: is a socket that keeps messages whole; leave framing= away", given);
+        fd = sys_fcntl("a descriptor of our own", given, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return why_set(why, -fd, "fd:%d: cannot be taken over: %s", given, why_name(fd));
+        r = unix_seqpacket_adopt(fd, request, out, why);
+        if (r < 0)
+                return r;
+        fd = -1;
+        let_go(given);
+        return 0;
+}
+
 static int fd_open(const struct request *request, struct link **out, struct ipw_why *why)
 {
         const struct ipw_address *a = request->address;
@@ -126,10 +155,18 @@ static int fd_open(const struct request *request, struct link **out, struct ipw_
         _cleanup_(pipe_stream_freep)
         struct pipe_stream *p = NULL;
         int fds[2] = { -1, -1 }, n, r;
+        struct stat st;
 
         n = parse(a, fds, why);
         if (n < 0)
                 return n;
+        if (n == 1) {
+                r = look(fds[0], &st, why);
+                if (r < 0)
+                        return r;
+                if (S_ISSOCK(st.st_mode))
+                        return open_socket(fds[0], request, out, why);
+        }
         if ((n == 2) != (request->ways == (IPW_RECV | IPW_SEND)))
                 return why_set(why, EINVAL,
                                n == 2 ? "fd:%s: two descriptors go both ways: open it as IPW_PAIR"
@@ -235,7 +272,7 @@ static const struct ipw_option options[] = { OPTION_FRAMING, OPTION_MAX, OPTION_
 const struct mechanism mechanism_fd = {
         .about = { .scheme = "fd",
                    .syntax = "fd:N or fd:R,W",
-                   .summary = "a descriptor that this process was given: an end of a pipe",
+                   .summary = "a descriptor that this process was given: an end of a pipe, or a Unix seqpacket socket",
                    .good_for = "ends that a parent made, and standard input and output",
                    .sample = "",
                    .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,

@@ -2,6 +2,7 @@
 /* pipe: and fd:, with fragments, through the public header: sizes, many writers, writers that die, senders that give up, strange bytes. */
 #include <limits.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -63,12 +64,12 @@ static void test_texts(void **state)
         talk_refuse("fd:3,3", IPW_PAIR, EINVAL, "number of a descriptor");
         talk_refuse("fd:99999999999", IPW_PULL, EINVAL, "number of a descriptor");
         talk_refuse("fd:777", IPW_PULL, EBADF, "inherited");
-        talk_refuse("fd:777", IPW_PAIR, EINVAL, "fd:READ,WRITE");
         talk_refuse("fd:777,778", IPW_PULL, EINVAL, "IPW_PAIR");
         assert_int_equal(ipw_ends(a, b, "pipe:?framing=frame&max=1073741824&writers=1&spin=1000000ns&ack=queued", IPW_PUSH, &why),
                          -ENAMETOOLONG);
         ends("pipe:", IPW_PUSH);
         talk_refuse(from, IPW_PUSH, EINVAL, "reading end");
+        talk_refuse(from, IPW_PAIR, EINVAL, "fd:READ,WRITE");
         talk_refuse(to, IPW_PULL, EINVAL, "writing end");
         ipw_end_drop(to);
         ipw_end_drop(from);
@@ -688,6 +689,35 @@ static void test_standard_input(void **state)
         assert_int_equal(reap(pid), 0);
 }
 
+/* A seqpacket socket is taken over too; other things are refused by name. */
+static void test_sockets(void **state)
+{
+        char one[64], other[64];
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+        (void)snprintf(one, sizeof(one), "fd:%d", fds[0]);
+        (void)snprintf(other, sizeof(other), "fd:%d?framing=line", fds[1]);
+        talk_refuse(other, IPW_PAIR, EOPNOTSUPP, "framing=");
+        sender = talk_open(one, IPW_PAIR);
+        assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+        *strchr(other, '?') = 0;
+        receiver = talk_open(other, IPW_PAIR);
+        assert_int_equal(talk_send(sender, "there", 5, 0), 5);
+        talk_expect(receiver, "there");
+        assert_int_equal(talk_send(receiver, "back", 4, 0), 4);
+        talk_expect(sender, "back");
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        (void)snprintf(one, sizeof(one), "fd:%d", fds[0]);
+        talk_refuse(one, IPW_PAIR, EOPNOTSUPP, "seqpacket");
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        fds[0] = open("/dev/null", O_RDWR);
+        (void)snprintf(one, sizeof(one), "fd:%d", fds[0]);
+        talk_refuse(one, IPW_PULL, EOPNOTSUPP, "only pipes");
+        (void)close(fds[0]);
+}
+
 /* Short reads and writes at every step: the bytes are the same. */
 static unsigned step;
 static int one_byte(struct sys_call *call)
@@ -753,6 +783,7 @@ int main(void)
                 T(test_gone_receiver),
                 T(test_standard_input),
                 T(test_short_counts),
+                T(test_sockets),
         };
 
         (void)signal(SIGPIPE, SIG_IGN);
