@@ -27,7 +27,7 @@
 
 enum {
         PEERS_MAX = 4096,
-        LOOK_EVERY = 32,
+        LOOK_EVERY = 64,
         EVENTS = 64,
         RETRY = 50000000, /* ns until a listener that could not accept is asked again */
 };
@@ -95,14 +95,14 @@ static struct peer *unqueue(struct hub *h)
 static void ring(struct hub *h, bool on)
 {
         uint64_t times = 1;
+        ssize_t r;
 
         if (h->bell < 0 || h->rung == on)
                 return;
-        if (on)
-                (void)sys_write("a peer may have more", h->bell, &times, sizeof(times));
-        else
-                (void)sys_read("no peer has more", h->bell, &times, sizeof(times));
-        h->rung = on;
+        r = on ? sys_write("a peer may have more", h->bell, &times, sizeof(times))
+               : sys_read("no peer has more", h->bell, &times, sizeof(times));
+        if (r > 0)
+                h->rung = on;
 }
 
 static int hang_bell(struct hub *h)
@@ -223,11 +223,11 @@ static int timer_fired(struct hub *h)
         return listen_again(h);
 }
 
-/* Asks the set, sleeping if `ms` is -1. Returns how many events there were. */
+/* Asks the set, sleeping if `ms` is -1. Returns how many events there were; our own bell is none. */
 static int look(struct hub *h, int ms)
 {
         struct epoll_event events[EVENTS];
-        int n;
+        int n, own = 0;
 
         h->since_look = 0;
         if (!h->ready)
@@ -238,10 +238,12 @@ static int look(struct hub *h, int ms)
                         (void)take_in(h);
                 else if (events[i].data.ptr == &h->timer)
                         (void)timer_fired(h);
-                else if (events[i].data.ptr != &h->bell)
+                else if (events[i].data.ptr == &h->bell)
+                        own++;
+                else
                         queue(h, events[i].data.ptr);
         }
-        return n;
+        return n - own;
 }
 
 /* ---- receiving --------------------------------------------------------------------------------------------------------------------------- */
@@ -559,8 +561,9 @@ int hub_new(struct listener *listener, unsigned direction, bool until_last, stru
         h->epoll = h->timer = h->bell = -1;
         r = open_set(h);
         if (r < 0) {
+                (void)why_call(why, r, listener->name, "cannot watch many peers");
                 hub_close(&h->link, 0);
-                return why_call(why, r, listener->name, "cannot watch many peers");
+                return r;
         }
         *out = &h->link;
         return 0;
