@@ -323,12 +323,14 @@ static int bind_path(int fd, const char *path, const struct unix_access *access,
                 return r;
         memcpy(made.name, place.name, sizeof(made.name));
         r = settle_access(&place, access, &made, why);
+        if (r < 0) {
+                if (r != -EADDRINUSE)
+                        (void)sys_unlinkat("it was made a moment ago", place.directory, place.name);
+                return r;
+        }
         made.directory = steal_fd(&place.directory);
-        if (r < 0)
-                unix_path_unbind(&made);
-        else
-                *out = made;
-        return r;
+        *out = made;
+        return 0;
 }
 
 int unix_path_bind(int fd, const char *path, const struct unix_access *access, struct unix_name *out, struct ipw_why *why)
