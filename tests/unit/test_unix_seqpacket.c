@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "ipcway.h"
 #include "janitor.h"
+#include "seam.h"
 #include "unit.h"
 
 #define SCHEME   "unix+seqpacket:"
@@ -52,6 +54,7 @@ static void clean_all(void)
 static int fresh(void **state)
 {
         clean();
+        sys_hook = NULL; /* a test that failed may have left its own */
         *state = (void *)(intptr_t)open_descriptors();
         return 0;
 }
@@ -306,6 +309,75 @@ static void test_name_is_taken(void **state)
         assert_int_equal(ipw_remove(address, &why), 0);
         assert_int_equal(ipw_remove(address, &why), -ENOENT);
         assert_non_null(strstr(why.text, name));
+}
+
+static int no_netlink(struct sys_call *call)
+{
+        if (strcmp(call->site->call, "socket") != 0 || !strstr(call->site->meaning, "kernel for its sockets"))
+                return 0;
+        call->result = -EPROTONOSUPPORT;
+        return 1;
+}
+
+static void nothing_after(struct sys_call *call)
+{
+}
+
+/* A refused connection alone proves nothing: then a person must say so. */
+static void test_kernel_without_a_list(void **state)
+{
+        static const struct sys_hook hook = { no_netlink, nothing_after };
+        struct ipw_why why;
+
+        close(plain_listen());
+        sys_hook = &hook;
+        refuse_with("", IPW_PULL, EADDRINUSE, "ipcway remove");
+        assert_int_equal(access(name, F_OK), 0);
+        assert_int_equal(ipw_remove(address, &why), 0);
+        sys_hook = NULL;
+}
+
+/* Who decides about a dead name holds a lock; others come back later. */
+static void test_two_find_it_dead(void **state)
+{
+        enum { N = 4 };
+        pid_t pids[N];
+        int won = 0;
+
+        for (int round = 0; round < 20; round++) {
+                int go[2], done[2];
+                char byte;
+
+                close(plain_listen());
+                assert_return_code(pipe2(go, O_CLOEXEC) | pipe2(done, O_CLOEXEC), errno);
+                for (int i = 0; i < N; i++) {
+                        pids[i] = fork_child();
+                        if (pids[i] == 0) {
+                                struct ipw_link *l = NULL;
+                                int r;
+
+                                close(go[1]);
+                                (void)read(go[0], &byte, 1);
+                                r = ipw_open(&l, address, IPW_PULL, PATIENCE, NULL);
+                                close(done[1]);
+                                (void)read(done[0], &byte, 1); /* stay until all have tried */
+                                ipw_close(l);
+                                _exit(r == 0 ? 1 : r == -EADDRINUSE ? 0 : 2);
+                        }
+                }
+                close(go[1]);
+                close(done[1]);
+                for (int i = 0; i < N; i++) {
+                        int status = reap(pids[i]);
+
+                        assert_in_range(status, 0, 1);
+                        won += status;
+                }
+                close(go[0]);
+                close(done[0]);
+                assert_int_equal(won, round + 1);
+                assert_int_equal(access(name, F_OK), -1);
+        }
 }
 
 static void test_close_leaves_what_is_not_ours(void **state)
@@ -829,7 +901,7 @@ static void test_rotation(void **state)
                 char room[16];
                 struct ipw_message m = { .data = room, .capacity = sizeof(room) };
 
-                assert_true(i < 40); /* before the loud one has said all */
+                assert_true(i < 80); /* before the loud one has said all */
                 if (ipw_recv(in, &m, 0) == 5)
                         break;
         }
@@ -955,6 +1027,40 @@ static void test_pair_serves_the_first_only(void **state)
         close(second);
 }
 
+static void *say_hello(void *link)
+{
+        struct ipw_message m = { .data = (char *)"hello", .size = 5 };
+
+        return (void *)(intptr_t)ipw_send(link, &m, PATIENCE);
+}
+
+/* One thread per direction, both asleep before anybody has dialled; either may be the one to meet the peer. */
+static void test_two_threads_meet_the_first(void **state)
+{
+        for (int round = 0; round < 50; round++) {
+                struct ipw_link *l = open_with("", IPW_PAIR | IPW_LISTEN);
+                pthread_t thread;
+                void *sent;
+                pid_t pid;
+
+                pid = fork_child();
+                if (pid == 0) {
+                        char room[8];
+                        int fd;
+
+                        await_sleep(getppid());
+                        fd = plain_dial();
+                        _exit(send(fd, "hi", 2, 0) == 2 && recv(fd, room, sizeof(room), 0) == 5 ? 0 : 1);
+                }
+                assert_int_equal(pthread_create(&thread, NULL, say_hello, l), 0);
+                expect(l, "hi");
+                assert_int_equal(pthread_join(thread, &sent), 0);
+                assert_int_equal((intptr_t)sent, 5);
+                assert_int_equal(reap(pid), 0);
+                ipw_close(l);
+        }
+}
+
 static void test_accept(void **state)
 {
         static const unsigned roles[] = { IPW_PAIR | IPW_LISTEN, IPW_PULL, IPW_PUSH | IPW_LISTEN };
@@ -1038,6 +1144,8 @@ int main(void)
                 TEST(not_there_yet),
                 TEST(stale_name),
                 TEST(name_is_taken),
+                TEST(kernel_without_a_list),
+                TEST(two_find_it_dead),
                 TEST(close_leaves_what_is_not_ours),
                 TEST(keep),
                 TEST(symbolic_link),
@@ -1062,6 +1170,7 @@ int main(void)
                 TEST(two_hundred_peers),
                 TEST(no_descriptors_left),
                 TEST(pair_serves_the_first_only),
+                TEST(two_threads_meet_the_first),
                 TEST(accept),
                 TEST(fork),
                 TEST(ends),
