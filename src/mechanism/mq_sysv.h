@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two files of mq+sysv share: a message in memory, and descriptors for a queue that has none (mq_sysv_ready.c says how). */
+/* What the files of mq+sysv share: the open link (mq_sysv_link.c), and descriptors for a queue that has none (mq_sysv_ready.c). */
 #pragma once
 
 #include <poll.h>
 #include <pthread.h>
 
+#include "link.h"
 #include "sys.h"
+#include "sysv.h"
 
 /* A message as msgsnd(2) and msgrcv(2) want it: they are given &type. */
 struct held {
@@ -34,7 +36,7 @@ struct bell {
 int bell_open(struct bell *, int id, long selector);
 /* After a receive found nothing. On failure the descriptor stays ready, so that the next receive tries again. */
 void bell_watch(struct bell *);
-/* Before a receive: from here to bell_watch() the queue is the receiver's alone. `*empty` gets the message that was taken, if one was. */
+/* Before a receive, if it is watching: from here to bell_watch() the queue is the receiver's alone. `*empty` gets the message that was taken. */
 int bell_take_back(struct bell *, struct held **empty);
 /* `inherited`: a forked child, which has no such thread. */
 void bell_close(struct bell *, int inherited, struct held **empty);
@@ -47,3 +49,22 @@ struct tick {
 int tick_open(struct tick *);
 void tick_full(struct tick *);
 void tick_sent(struct tick *);
+
+struct queue {
+        struct link link;
+        struct sysv_name name;
+        int id;
+        long type;     /* of what is sent, unless the message says */
+        long selector; /* of what is received, unless the message says */
+        struct held *buffer;
+        struct held *hand; /* messages taken and kept, oldest first */
+        int64_t pause;     /* ns that the next wait lasts; 0: only yield */
+        struct bell bell;
+        struct tick tick;
+        size_t msgmax, qbytes; /* the limits, as last seen */
+};
+
+extern const struct link_ops queue_ops;
+
+/* The limits for all queues. */
+int queue_limits(struct msginfo *);

@@ -139,8 +139,6 @@ int bell_take_back(struct bell *b, struct held **empty)
 {
         int armed, r;
 
-        if (!b->watching)
-                return 0;
         (void)pthread_mutex_lock(&b->lock);
         armed = b->armed;
         (void)pthread_mutex_unlock(&b->lock);
