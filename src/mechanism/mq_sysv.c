@@ -83,6 +83,8 @@ static int set_up(const struct sysv_name *name, const struct ipw_address *a, int
         if (size)
                 ds->msg_qbytes = (msglen_t)size;
         r = sys_msgctl("set mode=, group= and size=", id, IPC_SET, ds);
+        if (r == -EIDRM || (r == -EINVAL && !address_is_given(a, "group"))) /* EINVAL is also a group that this user namespace has not */
+                return -EIDRM;
         if (r == -EPERM && size)
                 return why_set(why, EPERM,
                                "%s: size=%lld is more than kernel.msgmnb lets a queue hold; more needs CAP_SYS_RESOURCE, or root: sysctl "
@@ -91,7 +93,7 @@ static int set_up(const struct sysv_name *name, const struct ipw_address *a, int
         return r < 0 ? why_call(why, r, name->text, "cannot set mode=, group= and size=") : 0;
 }
 
-/* -EEXIST: somebody was faster. */
+/* -EEXIST: somebody was faster. -EIDRM: somebody has removed it already. */
 static int create(const struct sysv_name *name, const struct ipw_address *a, struct msqid_ds *ds, struct ipw_why *why)
 {
         int id, r;
@@ -175,7 +177,7 @@ static int find_or_create(const struct sysv_name *name, const struct request *re
                 if (id == -EEXIST && request->how & IPW_FRESH)
                         return why_set(why, EEXIST, "%s: a queue with key 0x%x exists, and IPW_FRESH makes only new ones", name->text,
                                        (unsigned)name->key);
-                if (id != -EEXIST)
+                if (id != -EEXIST && id != -EIDRM)
                         return id;
         }
         return why_set(why, EAGAIN, "%s: other processes make and remove the queue all the time", name->text);

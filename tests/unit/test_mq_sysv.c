@@ -591,6 +591,7 @@ static void test_pollfd(void **state)
         int id = plain_queue(), before = threads(), descriptors = open_descriptors();
         struct ipw_link *in = open_with("?select=-5", IPW_PULL);
         struct pollfd p;
+        pid_t child;
 
         plain_send(id, "already there", 1);
         assert_int_equal(threads(), before);
@@ -621,6 +622,15 @@ static void test_pollfd(void **state)
         plain_send(id, "ours", 5);
         assert_int_equal(is_ready(p, PATIENCE), 1);
         expect(in, 0, "ours", 5);
+        expect_nothing(in, 0);
+        child = fork_child();
+        if (child == 0) {
+                await_sleep(getppid());
+                plain_send(id, "late", 9);
+                _exit(0);
+        }
+        expect(in, 9, "late", 9); /* what the descriptor does not speak of can be waited for all the same */
+        assert_int_equal(reap(child), 0);
         ipw_close(in);
         assert_int_equal(threads(), before);
         assert_int_equal(open_descriptors(), descriptors);
@@ -1131,6 +1141,52 @@ static void test_faults(void **state)
         assert_true(unharmed >= (int)COUNT_OF(errors)); /* the last one of each had no fault */
 }
 
+/* The thread's calls fail, each for the first time in turn: at worst the descriptor is ready for nothing. */
+static int thread_before(struct sys_call *call)
+{
+        if (pthread_equal(pthread_self(), fault_thread) || __atomic_fetch_add(&fault_count, 1, __ATOMIC_RELAXED) != fault_at)
+                return 0;
+        call->result = -EIO;
+        return 1;
+}
+
+static void test_pollfd_faults(void **state)
+{
+        static const struct sys_hook hook = { thread_before, fault_after };
+        int id = plain_queue();
+
+        fault_thread = pthread_self();
+        for (fault_at = 0; fault_at < 6; fault_at++) {
+                struct ipw_link *in;
+                struct pollfd p;
+
+                fault_count = 0;
+                sys_hook = &hook;
+                in = open_with("", IPW_PULL);
+                p = descriptor(in, IPW_RECV);
+                for (int i = 0; i < 3; i++) {
+                        const char *text = i % 2 ? "full" : "";
+
+                        expect_nothing(in, 0);
+                        plain_send(id, text, 3);
+                        for (char got[8];;) {
+                                int64_t type;
+                                ssize_t r;
+
+                                assert_int_equal(is_ready(p, PATIENCE), 1);
+                                r = receive(in, got, sizeof(got), 0, &type, 0);
+                                if (r == -EAGAIN)
+                                        continue;
+                                assert_int_equal(r, strlen(text));
+                                break;
+                        }
+                }
+                ipw_close(in);
+                sys_hook = NULL;
+                assert_int_equal(queued(id), 0);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -1163,6 +1219,7 @@ int main(void)
                 cmocka_unit_test_setup(test_owner, fresh),
                 cmocka_unit_test_setup(test_as_nobody, fresh),
                 cmocka_unit_test_setup(test_faults, fresh),
+                cmocka_unit_test_setup(test_pollfd_faults, fresh),
         };
         int failed;
 
