@@ -55,7 +55,7 @@ static int fd_describe(const struct ipw_address *a, struct ipw_caps *caps, struc
         n = parse(a, fds, why);
         if (n < 0)
                 return n;
-        pipe_facts(&s, "pipe", IPW_RECV | IPW_SEND);
+        pipe_facts(&s, "pipe", IPW_RECV); /* the way that takes the longest messages */
         s.caps |= IPW_CAP_ENDS;
         framing_caps(caps, &s, address_text(a, "framing"), framing_options(a));
         return 0;
@@ -203,7 +203,7 @@ static int pipe_describe(const struct ipw_address *a, struct ipw_caps *caps, str
         if (*a->rest || a->fragment)
                 return why_set(why, EINVAL, "pipe:%.60s: a pipe has no name; write pipe: alone, or fifo:%.60s for one with a name", a->rest,
                                a->rest);
-        pipe_facts(&s, "pipe", IPW_RECV | IPW_SEND);
+        pipe_facts(&s, "pipe", IPW_RECV); /* the way that takes the longest messages */
         s.caps |= IPW_CAP_ENDS;
         framing_caps(caps, &s, address_text(a, "framing"), framing_options(a));
         return 0;

@@ -38,9 +38,8 @@ static int fifo_describe(const struct ipw_address *a, struct ipw_caps *caps, str
         if (strlen(a->rest) >= PATH_MAX)
                 return why_set(why, ENAMETOOLONG, "fifo:%.60s...: the path has %zu bytes, the kernel takes %d", a->rest, strlen(a->rest),
                                PATH_MAX - 1);
-        pipe_facts(&s, "fifo", IPW_RECV | IPW_SEND);
-        if (strcmp(address_text(a, "until"), "last") == 0)
-                s.caps |= IPW_CAP_ENDS;
+        pipe_facts(&s, "fifo", IPW_RECV); /* the way that takes the longest messages */
+        s.caps |= IPW_CAP_ENDS;           /* a sender sees it always, a receiver with until=last */
         framing_caps(caps, &s, address_text(a, "framing"), framing_options(a));
         return 0;
 }

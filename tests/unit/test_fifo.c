@@ -180,7 +180,7 @@ static void test_caps(void **state)
         assert_int_equal(ipw_describe(with("?max=1M"), &upper, NULL), 0);
         assert_string_equal(upper.stack, "frame/fifo");
         assert_int_equal(upper.max_msg, 1 << 20);
-        assert_int_equal(upper.flags & (IPW_CAP_ENDS | IPW_CAP_MANY_SENDERS), IPW_CAP_MANY_SENDERS);
+        assert_int_equal(upper.flags & (IPW_CAP_ENDS | IPW_CAP_MANY_SENDERS), IPW_CAP_ENDS | IPW_CAP_MANY_SENDERS);
         receiver = talk_open(with("?max=1M"), IPW_PULL);
         caps = ipw_link_caps(receiver);
         assert_int_equal(caps->flags, IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_MANY_SENDERS | IPW_CAP_POLL);
