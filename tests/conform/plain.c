@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What programs do that have never heard of this library: one entry for each row, or for all rows of a scheme. A row without an entry fails
+ * the suite: who adds a mechanism says here how strangers talk to it, or why none can.
+ */
+#include <fcntl.h>
+#include <mqueue.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "fake.h"
+#include "suite.h"
+
+static const char *rest(const struct run *run, unsigned role, char *out, size_t room)
+{
+        const char *from = strchr(address_of(run, role), ':') + 1;
+
+        (void)snprintf(out, room, "%.*s", (int)strcspn(from, "?"), from);
+        return out;
+}
+
+/* ---- descriptors: pipe, fifo ---------------------------------------------------------------------------------------------------------- */
+
+static int open_pipe(const struct run *run, unsigned role)
+{
+        char text[200];
+
+        return atoi(rest(run, role, text, sizeof(text)));
+}
+
+static int open_fifo(const struct run *run, unsigned role)
+{
+        char path[200];
+        int fd;
+
+        CHECK(mkfifo(rest(run, role, path, sizeof(path)), 0600) == 0 || errno == EEXIST, "%s: %s", path, strerror(errno));
+        /* A reader that also holds a writing end opens at once, and so can say that it is there. */
+        fd = open(path, role == IPW_PUSH ? O_WRONLY : O_RDWR);
+        CHECK(fd >= 0, "%s: %s", path, strerror(errno));
+        return fd;
+}
+
+static int path_mode(const struct run *run)
+{
+        struct stat st;
+        char path[200];
+
+        CHECK(stat(rest(run, IPW_PULL, path, sizeof(path)), &st) == 0, "%s: %s", path, strerror(errno));
+        return st.st_mode & 07777;
+}
+
+static void write_all(int fd, const void *data, size_t size)
+{
+        CHECK(write(fd, data, size) == (ssize_t)size, "write: %s", strerror(errno));
+}
+
+static size_t read_all(int fd, void *data, size_t size)
+{
+        size_t have = 0;
+
+        while (have < size) {
+                ssize_t n = read(fd, (char *)data + have, size - have);
+
+                CHECK(n > 0, "read: %s", n ? strerror(errno) : "the end");
+                have += (size_t)n;
+        }
+        return have;
+}
+
+static void write_line(int fd, const void *data, size_t size)
+{
+        char line[5000];
+
+        memcpy(line, data, size);
+        line[size] = '\n';
+        write_all(fd, line, size + 1);
+}
+
+static size_t read_line(int fd, void *data, size_t room)
+{
+        char *at = data;
+
+        do {
+                CHECK(read(fd, at, 1) == 1, "read: %s", strerror(errno));
+        } while (*at++ != '\n');
+        return (size_t)(at - (char *)data - 1);
+}
+
+/* A packet of an O_DIRECT pipe: one read takes one. */
+static size_t read_packet(int fd, void *data, size_t room)
+{
+        ssize_t n = read(fd, data, room);
+
+        CHECK(n > 0, "read: %s", strerror(errno));
+        return (size_t)n;
+}
+
+static void close_fd(int fd)
+{
+        (void)close(fd);
+}
+
+/* ---- System V queues ------------------------------------------------------------------------------------------------------------------ */
+
+static int open_queue(const struct run *run, unsigned role)
+{
+        char text[200];
+        int id = msgget((key_t)strtoul(rest(run, role, text, sizeof(text)), NULL, 16), IPC_CREAT | 0600);
+
+        CHECK(id >= 0, "msgget(%s): %s", text, strerror(errno));
+        return id;
+}
+
+static int queue_mode(const struct run *run)
+{
+        struct msqid_ds ds;
+
+        CHECK(msgctl(open_queue(run, IPW_PULL), IPC_STAT, &ds) == 0, "msgctl: %s", strerror(errno));
+        return ds.msg_perm.mode & 0777;
+}
+
+struct queued {
+        long type;
+        char data[5000];
+};
+
+static void queue_send(int id, const void *data, size_t size)
+{
+        struct queued m = { .type = 1 };
+
+        memcpy(m.data, data, size);
+        CHECK(msgsnd(id, &m, size, 0) == 0, "msgsnd: %s", strerror(errno));
+}
+
+static size_t queue_recv(int id, void *data, size_t room)
+{
+        struct queued m;
+        ssize_t n = msgrcv(id, &m, sizeof(m.data), 0, 0);
+
+        CHECK(n >= 0, "msgrcv: %s", strerror(errno));
+        memcpy(data, m.data, (size_t)n);
+        return (size_t)n;
+}
+
+static void queue_close(int id)
+{
+}
+
+/* ---- POSIX queues ---------------------------------------------------------------------------------------------------------------------- */
+
+static int open_posix_queue(const struct run *run, unsigned role)
+{
+        char name[200];
+        mqd_t q = mq_open(rest(run, role, name, sizeof(name)), O_CREAT | O_RDWR, 0600, NULL);
+
+        CHECK(q >= 0, "mq_open(%s): %s", name, strerror(errno));
+        return q;
+}
+
+static void posix_queue_send(int q, const void *data, size_t size)
+{
+        CHECK(mq_send(q, data, size, 0) == 0, "mq_send: %s", strerror(errno));
+}
+
+static size_t posix_queue_recv(int q, void *data, size_t room)
+{
+        ssize_t n = mq_receive(q, data, room, NULL);
+
+        CHECK(n >= 0, "mq_receive: %s", strerror(errno));
+        return (size_t)n;
+}
+
+static int posix_queue_mode(const struct run *run)
+{
+        char name[200];
+        struct stat st;
+        int q = mq_open(rest(run, IPW_PULL, name, sizeof(name)), O_RDONLY);
+
+        CHECK(q >= 0 && fstat(q, &st) == 0, "%s: %s", name, strerror(errno));
+        (void)mq_close(q);
+        return st.st_mode & 0777;
+}
+
+/* ---- sockets -------------------------------------------------------------------------------------------------------------------------- */
+
+static socklen_t socket_address(const struct run *run, unsigned role, struct sockaddr_un *sa)
+{
+        char name[200];
+
+        *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        (void)rest(run, role, name, sizeof(name));
+        CHECK(strlen(name) < sizeof(sa->sun_path), "%s is too long", name);
+        memcpy(sa->sun_path, name, strlen(name) + 1);
+        if (*name != '@')
+                return sizeof(*sa);
+        sa->sun_path[0] = 0;
+        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+}
+
+static int open_socket(const struct run *run, unsigned role)
+{
+        struct sockaddr_un sa;
+        socklen_t size = socket_address(run, role, &sa);
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+        CHECK(fd >= 0, "socket: %s", strerror(errno));
+        if (role == IPW_PUSH)
+                CHECK(connect(fd, (struct sockaddr *)&sa, size) == 0, "connect: %s", strerror(errno));
+        else
+                CHECK(bind(fd, (struct sockaddr *)&sa, size) == 0 && listen(fd, 4) == 0, "bind: %s", strerror(errno));
+        return fd;
+}
+
+static int socket_ready(int fd)
+{
+        int peer = accept(fd, NULL, NULL);
+
+        CHECK(peer >= 0, "accept: %s", strerror(errno));
+        return peer;
+}
+
+static void socket_send(int fd, const void *data, size_t size)
+{
+        struct iovec iov = { (void *)data, size };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+        CHECK(sendmsg(fd, &m, MSG_NOSIGNAL) == (ssize_t)size, "sendmsg: %s", strerror(errno));
+}
+
+static size_t socket_recv(int fd, void *data, size_t room)
+{
+        struct iovec iov = { data, room };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+        ssize_t n = recvmsg(fd, &m, 0);
+
+        CHECK(n > 0, "recvmsg: %s", n ? strerror(errno) : "the end");
+        return (size_t)n;
+}
+
+/* ---- the fake --------------------------------------------------------------------------------------------------------------------------- */
+
+static int open_fake(const struct run *run, unsigned role)
+{
+        return fake_plain_open(address_of(run, role));
+}
+
+static void fake_send(int end, const void *data, size_t size)
+{
+        EQUAL(fake_plain_send(end, data, size), 0);
+}
+
+static size_t fake_recv(int end, void *data, size_t room)
+{
+        return (size_t)fake_plain_recv(end, data, room);
+}
+
+static const char ours[] = "framing=frame is known to this library only";
+
+static const struct plain table[] = {
+        { "pipe/raw", open_pipe, NULL, write_all, read_all, close_fd, NULL, NULL },
+        { "pipe/line", open_pipe, NULL, write_line, read_line, close_fd, NULL, NULL },
+        { "pipe/packet=1", open_pipe, NULL, write_all, read_packet, close_fd, NULL, NULL },
+        { "pipe", .none = ours },
+        { "fifo/raw", open_fifo, NULL, write_all, read_all, close_fd, path_mode, NULL },
+        { "fifo/line", open_fifo, NULL, write_line, read_line, close_fd, path_mode, NULL },
+        { "fifo", .mode = path_mode, .none = ours },
+        { "mq+sysv", open_queue, NULL, queue_send, queue_recv, queue_close, queue_mode, NULL },
+        { "mq", open_posix_queue, NULL, posix_queue_send, posix_queue_recv, close_fd, posix_queue_mode, NULL },
+        { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
+        { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
+        { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
+};
+
+const struct plain *plain_of(const struct row *row)
+{
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+                if (strcmp(table[i].row, row->name) == 0)
+                        return &table[i];
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+                if (strcmp(table[i].row, row->mechanism->scheme) == 0)
+                        return &table[i];
+        return NULL;
+}

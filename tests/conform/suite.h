@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a case of the conformance suite is written with.
+ *
+ * A row is a mechanism with one framing, or with one of its switches turned. A case is a promise of ipcway.h that every row keeps. Rows come
+ * from the mechanisms themselves, so a mechanism joins by being registered.
+ *
+ * Each case runs in a process of its own, over an object of its own. A case that needs another process starts a peer. Whoever
+ * finds a promise broken says why and is gone; the runner then ends the rest of the case. A case may be skipped only with the capability
+ * that this row does not claim.
+ */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipcway.h"
+
+struct row {
+        char name[64]; /* "fifo/line" */
+        const struct ipw_mechanism *mechanism;
+        char framing[16]; /* "" on records */
+        char sample[256];
+        int forbidden; /* a byte that payloads must not have; -1: none */
+        bool partial;  /* a message may take more than one system call */
+        struct row *next;
+};
+
+/* One case over one row. Addresses: the same for both, but for anonymous rows. */
+struct run {
+        const struct row *row;
+        const char *dir; /* private, empty */
+        char address[400];
+        char push[400], pull[400];
+        struct ipw_caps bound;       /* what ipw_describe() says that a link can do at most */
+        struct ipw_caps sends, gets; /* what a PUSH and a PULL link really can */
+};
+
+struct conform_case {
+        const char *name;
+        void (*run)(struct run *);
+};
+extern const struct conform_case cases[];
+extern const size_t case_count;
+
+/* ---- judging ------------------------------------------------------------------------------------------------------------------------ */
+
+void here(const char *file, int line);
+void fail(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
+void skip(const char *capability) __attribute__((noreturn));
+
+#define CHECK(condition, ...)                                  \
+        do {                                                   \
+                here(__FILE__, __LINE__);                      \
+                if (!(condition))                              \
+                        fail(__FILE__, __LINE__, __VA_ARGS__); \
+        } while (0)
+/* For calls that give 0, a count or -errno. */
+#define EQUAL(call, wanted)                                                                                            \
+        do {                                                                                                           \
+                here(__FILE__, __LINE__);                                                                              \
+                long long got_ = (long long)(call), wanted_ = (long long)(wanted);                                     \
+                if (got_ != wanted_)                                                                                   \
+                        fail(__FILE__, __LINE__, #call ": %lld (%s), not %lld (%s)", got_, result_name(got_), wanted_, \
+                             result_name(wanted_));                                                                    \
+        } while (0)
+const char *result_name(long long);
+
+/* The text for the last error of this link must name what `word` says; NULL: say anything at all. */
+void check_why(struct ipw_link *, int error, const char *word);
+
+/* ---- ends --------------------------------------------------------------------------------------------------------------------------- */
+
+enum { SECOND = 1000000000 };
+#define SOON ((int64_t)10 * SECOND) /* longer than anything takes; a case that waits so long has failed */
+
+/* Opens this process's end. `how` is a role and flags; the address is that of the role. */
+struct ipw_link *open_end(struct run *, unsigned how);
+/* The same with one more option, "until=last". */
+struct ipw_link *open_with(struct run *, unsigned how, const char *option);
+void with_option(char *out, size_t room, const char *address, const char *option);
+bool has_option(const struct run *, const char *name, const char *value);
+const char *address_of(const struct run *, unsigned how);
+/* This process will not open the end of that role. */
+void leave_end(struct run *, unsigned role);
+void open_both(struct run *, unsigned flags, struct ipw_link **in, struct ipw_link **out);
+/* Two ends of which each sends and receives. */
+void open_pair(struct run *, struct ipw_link **a, struct ipw_link **b);
+/* Fresh ends for anonymous rows, a fresh object for the others. */
+void renew(struct run *);
+void renew_pair(struct run *);
+bool offers(const struct run *, unsigned role);
+/* Opens both ends once to see what they can. Everything is fresh again afterwards. */
+void learn(struct run *);
+
+/* ---- messages ----------------------------------------------------------------------------------------------------------------------- */
+
+/* The payload that sender `from` puts into its message number `number`: the same in every process. */
+void fill(const struct run *, void *data, size_t size, unsigned from, unsigned number);
+void check_filled(const struct run *, const void *data, size_t size, unsigned from, unsigned number);
+/* Reads who and which from the first bytes; payloads of at least NAMED bytes carry that. */
+enum { NAMED = 12 };
+bool read_name(const void *data, size_t size, unsigned *from, unsigned *number);
+
+/* Sends, and takes nothing but success. On bytes without boundaries, receiving means exactly `size` bytes. */
+void put(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number);
+void get(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number);
+ssize_t try_put(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number, int64_t timeout);
+/* Whatever comes, into the process's own large buffer `inbox`. */
+ssize_t try_get(struct ipw_link *, int64_t timeout);
+extern unsigned char *inbox, *outbox;
+enum { BOX = 4 << 20 };
+
+bool is_bytes(const struct run *);
+/* A size for message `number`, small and large by turns, of at least NAMED bytes. */
+size_t some_size(const struct run *, unsigned number, size_t most);
+
+/* ---- other processes ---------------------------------------------------------------------------------------------------------------- */
+
+pid_t peer(struct run *, void (*work)(struct run *, void *), void *argument);
+void peer_end(pid_t); /* it ends by itself, well */
+void peer_kill(pid_t);
+void until_asleep(pid_t); /* it sleeps in a system call */
+
+/* A number shared by all processes of the case. Waiting for it sleeps. */
+struct shared {
+        uint32_t step;
+        uint32_t value[31];
+        uint32_t acknowledged[1024]; /* by sender */
+        unsigned char seen[4096];    /* by message */
+};
+extern struct shared *shared;
+void step_to(uint32_t);   /* sets it */
+void step_wait(uint32_t); /* until it is at least that */
+
+unsigned any_number(unsigned below);    /* from --seed */
+unsigned kills_due(const struct run *); /* how many peers to kill on this row */
+int count_fds(void);
+
+/* The program was started as one of its own helpers: does that and returns its exit status, else -1. */
+int helper_main(int argc, char **argv);
+
+/* ---- peers that do not know the library (plain.c) ------------------------------------------------------------------------------------- */
+
+/* What a program does that knows only the kernel's own calls. The end is whatever it holds: a descriptor, an id. */
+struct plain {
+        const char *row;                                /* the row's name, or its scheme if that serves all its rows */
+        int (*open)(const struct run *, unsigned role); /* to send: IPW_PUSH, to receive: IPW_PULL */
+        int (*ready)(int end);                          /* after the other side has come; NULL: nothing to do */
+        void (*send)(int end, const void *data, size_t size);
+        size_t (*recv)(int end, void *data, size_t room); /* size: for bytes, read as many as that */
+        void (*close)(int end);
+        int (*mode)(const struct run *); /* permissions of the object by its own calls; NULL: it has none */
+        const char *none;                /* instead of all that: why there is no such program */
+};
+const struct plain *plain_of(const struct row *);
