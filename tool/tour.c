@@ -114,7 +114,7 @@ static void print_killed(const struct tour_row *row, int width)
         else
                 printf("nothing unfinished; ");
         if (row->end_seen)
-                printf("the receiver saw the end after %s\n", number_short_time(row->end_after).text);
+                printf("the end was seen after %s\n", number_short_time(row->end_after).text);
         else
                 printf("there are no peers here to be told\n");
         (void)fflush(stdout);
