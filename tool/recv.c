@@ -188,7 +188,7 @@ static int check_file_ends(const struct target *t)
 static int run(const struct arguments *a)
 {
         static const char *const plain[][2] = { { "framing", "auto" }, { NULL, NULL } };
-        static const char *const file[][2] = { { "framing", "auto" }, { "until", "last" }, { NULL, NULL } };
+        static const char *const file[][2] = { { "until", "last" }, { "framing", "auto" }, { NULL, NULL } };
         struct target target;
         struct talk talk;
         int fd = STDOUT_FILENO, status = check(a);

@@ -43,7 +43,7 @@ static void announce(struct talk *t, unsigned kind)
                       length, address);
 }
 
-int talk_open(struct talk *t, const struct target *target, unsigned direction, unsigned how, int64_t timeout)
+int talk_open(struct talk *t, struct target *target, unsigned direction, unsigned how, int64_t timeout)
 {
         struct ipw_why why = { 0 };
         int r, cut;
@@ -61,6 +61,11 @@ int talk_open(struct talk *t, const struct target *target, unsigned direction, u
                 int64_t time = patience(t, TOLD_OPEN, talk_left(t), &cut);
 
                 r = ipw_open(&t->link, target->text, how | IPW_WAKEABLE, time, &why);
+                if (r == -EOPNOTSUPP && target->framing_at) {
+                        target_reframe(target,
+                                       NULL); /* what was given as fd:N is a socket: it needs no framing, and ours was only a default */
+                        continue;
+                }
                 if (r != -ETIMEDOUT || !cut)
                         break;
                 announce(t, TOLD_OPEN);

@@ -43,7 +43,8 @@ void target_reframe(struct target *t, const char *framing)
 {
         t->text[t->framing_at] = 0;
         t->framing_at = 0;
-        (void)target_extend(t->text, sizeof(t->text), "framing", framing);
+        if (framing)
+                (void)target_extend(t->text, sizeof(t->text), "framing", framing);
 }
 
 /* A path or a plain name without a mechanism is the commonest slip: say what would have worked, do not guess. */

@@ -19,7 +19,7 @@ int target_read(struct target *, const char *word, const struct list *options, c
 /* The address with one more option: 1 if it is good so, and then `text` has it; 0 leaves it as it is. */
 int target_extend(char *text, size_t room, const char *key, const char *value);
 
-/* The framing that target_read() chose becomes another one. Only while framing was its last default. */
+/* The framing that target_read() chose becomes another one; NULL: none. It must have been the last of the defaults. */
 void target_reframe(struct target *, const char *framing);
 
 /* The role for IPW_SEND or IPW_RECV alone: to one, else to all. 0: it carries no messages that way. */
