@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+load helper
+bats_require_minimum_version 1.5.0
+
+queues() { wc -l </proc/sysvipc/msg; }
+
+@test "the tour passes, fits its columns and leaves nothing behind" {
+	before=$(queues)
+	mkdir "$D/t"
+	run -0 env TMPDIR="$D/t" timeout 20 "$IPCWAY" tour
+	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "killed with -9" "0 failed"; do is_in "$word" "$output"; done
+	[ -z "$(ls "$D/t")" ]
+	[ "$(queues)" -le "$before" ]
+	while IFS= read -r line; do [ ${#line} -le 100 ] || { echo "too wide: $line"; return 1; }; done <<<"$output"
+	[[ $output != *$'\033'* ]]
+}
+
+@test "a file of one's own, as JSON" {
+	head -c 100001 /dev/urandom >"$D/file"
+	run -0 ipcway tour "$D/file" --json
+	[ "$("$JSON_CHECK" file_bytes <<<"$output")" = 100001 ]
+	[ "$("$JSON_CHECK" failed <<<"$output")" = 0 ]
+	passes=$("$JSON_CHECK" passes <<<"$output")
+	[ "$("$JSON_CHECK" ways 0 moved_bytes <<<"$output")" = $((100001 * passes)) ]
+	[ "$("$JSON_CHECK" ways 0 round_trip_p50_ns <<<"$output")" -gt 0 ]
+	[ "$("$JSON_CHECK" ways 0 sender_killed arrived <<<"$output")" -ge 1 ]
+}
+
+@test "a file that is none, or empty" {
+	run -1 ipcway tour "$D/none"
+	is_in "$D/none" "$output"
+	: >"$D/empty"
+	run -1 ipcway tour "$D/empty"
+	is_in "empty" "$output"
+	run -2 ipcway tour a b
+}
+
+@test "Ctrl-C leaves nothing behind" {
+	before=$(queues)
+	mkdir "$D/t"
+	truncate -s 1G "$D/large" # so that it is not over before it is stopped
+	start t env --default-signal=INT TMPDIR="$D/t" "$IPCWAY" tour "$D/large"
+	until_ok bash -c '[ -n "$(ls "$0")" ]' "$D/t"
+	kill -INT "${job[@]}"
+	ended t 130
+	[ -z "$(ls "$D/t")" ]
+	[ "$(queues)" -le "$before" ]
+}
