@@ -337,6 +337,51 @@ static void test_kernel_without_a_list(void **state)
         sys_hook = NULL;
 }
 
+static int calls_left;
+
+static int fail_one(struct sys_call *call)
+{
+        if (calls_left-- != 0 || strcmp(call->site->call, "close") == 0 || strcmp(call->site->call, "unlinkat") == 0)
+                return 0;
+        call->result = -ENOMEM;
+        return 1;
+}
+
+/* Whichever call of opening fails: there is a text, and neither a descriptor nor a name stays. */
+static void test_opening_fails_anywhere(void **state)
+{
+        static const struct sys_hook hook = { fail_one, nothing_after };
+        static const unsigned roles[] = { IPW_PULL, IPW_PUSH | IPW_LISTEN, IPW_PAIR | IPW_LISTEN, IPW_PUSH };
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "%s?identity=1&buffer=64K&mode=0640&group=%u", address, getegid());
+        for (size_t i = 0; i < COUNT_OF(roles); i++) {
+                int at = roles[i] == IPW_PUSH ? plain_listen() : -1, before = open_descriptors(), failed = 0;
+
+                for (int call = 0;; call++) {
+                        struct ipw_link *l = NULL;
+                        struct ipw_why why = { 0 };
+                        int r;
+
+                        calls_left = call;
+                        sys_hook = &hook;
+                        r = ipw_open(&l, text, roles[i], 0, &why);
+                        sys_hook = NULL;
+                        assert_true(r < 0 ? why.text[0] && !l : l != NULL);
+                        failed += r < 0;
+                        ipw_close(l);
+                        assert_int_equal(open_descriptors(), before);
+                        if (at < 0)
+                                assert_int_equal(access(name, F_OK), -1);
+                        if (calls_left >= 0)
+                                break;
+                }
+                assert_true(failed > 5);
+                if (at >= 0)
+                        close(at);
+        }
+}
+
 /* Who decides about a dead name holds a lock; others come back later. */
 static void test_two_find_it_dead(void **state)
 {
@@ -1145,6 +1190,7 @@ int main(void)
                 TEST(stale_name),
                 TEST(name_is_taken),
                 TEST(kernel_without_a_list),
+                TEST(opening_fails_anywhere),
                 TEST(two_find_it_dead),
                 TEST(close_leaves_what_is_not_ours),
                 TEST(keep),
