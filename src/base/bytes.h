@@ -11,6 +11,7 @@
 #define MAX(a, b)                           ((a) > (b) ? (a) : (b))
 #define likely(x)                           __builtin_expect(!!(x), 1)
 #define unlikely(x)                         __builtin_expect(!!(x), 0)
+#define always_inline                       inline __attribute__((always_inline))
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void put_le16(void *to, uint16_t v)

@@ -70,7 +70,7 @@ static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, siz
         return r;
 }
 
-static ssize_t send_some(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout)
+static always_inline ssize_t send_some(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout)
 {
         ssize_t r;
 
@@ -139,7 +139,7 @@ static ssize_t recv_waiting(struct ipw_link *l, struct ipw_message *m, size_t n,
         }
 }
 
-static ssize_t recv_some(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout)
+static always_inline ssize_t recv_some(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout)
 {
         ssize_t r;
 

@@ -34,7 +34,7 @@ static inline bool may_go_on(ssize_t error)
 }
 
 /* Writes what is staged. 0: all of it is gone. */
-static int push(struct outbox *b, unsigned flags)
+static always_inline int push(struct outbox *b, unsigned flags)
 {
         while (b->from < b->to) {
                 struct iovec iov = { b->bytes + b->from, b->to - b->from };
@@ -140,7 +140,7 @@ static ssize_t stop_batch(struct outbox *b, const uint32_t *ends, const struct i
         return (ssize_t)whole + 1;
 }
 
-ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, unsigned flags)
+static ssize_t send_several(struct outbox *b, const struct ipw_message *m, size_t n, unsigned flags)
 {
         size_t sent = 0;
         int r;
@@ -187,6 +187,26 @@ ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, uns
         b->moved = false;
         b->stuck = 0;
         return (ssize_t)sent;
+}
+
+/* What most sends are: one message that fits a write, and nothing before it. Else as any number of messages. */
+ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        size_t size = message_size(m), took;
+        uint32_t end;
+        bool last;
+        int r;
+
+        if (unlikely(n != 1 || b->accepted || b->begun || size + b->encoding.overhead > b->limit))
+                return send_several(b, m, n, flags);
+        b->to = b->encoding.stage(b->encoding.context, b->bytes, b->limit, m, 0, size, true, &took, &last);
+        end = (uint32_t)b->to;
+        r = push(b, flags);
+        if (unlikely(r < 0))
+                return stop_batch(b, &end, m, r);
+        b->moved = false;
+        b->stuck = 0;
+        return 1;
 }
 
 int outbox_give_up(struct outbox *b, const struct ipw_message *m)

@@ -35,7 +35,7 @@ struct sys_hook {
         void (*after)(struct sys_call *);
 };
 
-extern const struct sys_hook *sys_hook;
+extern const struct sys_hook *sys_hook __attribute__((visibility("hidden")));
 
 /* All sites of this program or library. */
 extern struct sys_site *__start_ipw_sites[] __attribute__((weak, visibility("hidden")));
