@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 
         for (; at < argc && argv[at][0] == '-'; at++) {
                 if (strcmp(argv[at], "--quick") == 0)
-                        quick = 1, plan.rounds = 5, plan.half_ms = 2;
+                        quick = 1, plan.rounds = 3, plan.half_ms = 1;
                 else if (strcmp(argv[at], "--json") == 0)
                         json = 1;
                 else if (strcmp(argv[at], "--rounds") == 0 && at + 1 < argc)

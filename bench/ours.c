@@ -113,12 +113,13 @@ static void failed(struct ipw_link *link, const char *what)
 
 static void send_messages(struct channel *c, char (*messages)[SIZE], size_t n)
 {
+        static struct ipw_message one = { .size = SIZE }; /* one struct serves a loop */
         struct ipw_message m[BATCH];
         size_t done = 0;
 
         if (n == 1) {
-                m[0] = (struct ipw_message){ .data = messages[0], .size = SIZE };
-                if (ipw_send(c->to, &m[0], IPW_FOREVER) != SIZE)
+                one.data = messages[0];
+                if (ipw_send(c->to, &one, IPW_FOREVER) != SIZE)
                         failed(c->to, "send");
                 return;
         }
@@ -135,13 +136,15 @@ static void send_messages(struct channel *c, char (*messages)[SIZE], size_t n)
 
 static size_t recv_messages(struct channel *c, char (*messages)[SIZE], size_t n)
 {
+        static struct ipw_message one = { .capacity = SIZE };
         struct ipw_message m[BATCH];
         ssize_t r;
 
         if (n == 1) {
-                m[0] = (struct ipw_message){ .data = messages[0], .capacity = SIZE };
+                one.data = messages[0];
+                one.type = 0; /* what a receive wrote; the next one takes it for what is wanted */
                 do
-                        r = ipw_recv(c->from, &m[0], c->polling ? 0 : IPW_FOREVER);
+                        r = ipw_recv(c->from, &one, c->polling ? 0 : IPW_FOREVER);
                 while (r == -EAGAIN);
                 if (r != SIZE)
                         failed(c->from, "receive");
