@@ -197,7 +197,7 @@ int frame_join(struct frame_joiner *j, const struct frame_header *h, const void 
                         return r;
                 }
         }
-        if (!p->skip) {
+        if (!p->skip && h->size) {
                 memcpy(p->data + p->have, payload, h->size);
                 p->have += h->size;
         }

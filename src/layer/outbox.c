@@ -119,14 +119,13 @@ static void accept_rest(struct outbox *b, size_t left)
  * A write of several whole messages went wrong after part of it. How many of them count: those that are out, and one that is out in part, of
  * which the bytes left are staged and stay so. The others never happened.
  */
-static ssize_t stop_batch(struct outbox *b, const uint32_t *ends, const struct ipw_message *alone, int error)
+static ssize_t stop_batch(struct outbox *b, const uint32_t *ends, size_t count, const struct ipw_message *alone, int error)
 {
-        size_t whole = 0, start;
+        size_t whole = 0, start = 0;
 
-        while (ends[whole] <= b->from)
-                whole++;
-        start = whole ? ends[whole - 1] : 0;
-        if (b->from == start || !may_go_on(error)) {
+        while (whole < count && ends[whole] <= b->from)
+                start = ends[whole++];
+        if (whole == count || b->from == start || !may_go_on(error)) {
                 reset(b);
                 return whole ? (ssize_t)whole : error;
         }
@@ -179,7 +178,7 @@ static ssize_t send_several(struct outbox *b, const struct ipw_message *m, size_
                         break; /* a large one: it is the first of another call */
                 r = push(b, flags);
                 if (unlikely(r < 0)) {
-                        moved = stop_batch(b, ends, sent ? NULL : m, r);
+                        moved = stop_batch(b, ends, count, sent ? NULL : m, r);
                         return moved > 0 ? (ssize_t)sent + moved : sent ? (ssize_t)sent : moved;
                 }
                 sent += count;
@@ -203,7 +202,7 @@ ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, uns
         end = (uint32_t)b->to;
         r = push(b, flags);
         if (unlikely(r < 0))
-                return stop_batch(b, &end, m, r);
+                return stop_batch(b, &end, 1, m, r);
         b->moved = false;
         b->stuck = 0;
         return 1;

@@ -71,7 +71,7 @@ int raw_open(struct stream *s, struct framing_options options, struct link **out
         int r = f ? 0 : -ENOMEM;
 
         if (r == 0 && (s->ways & IPW_SEND))
-                r = outbox_open(&f->out, s, &encoding, 16 * PIPE_BUF, &f->link.stats.unsettled);
+                r = outbox_open(&f->out, s, &encoding, (size_t)16 * PIPE_BUF, &f->link.stats.unsettled);
         if (r < 0)
                 return why_call(why, r, s->name, "cannot begin to send and receive bytes");
         framing_caps(&f->link.caps, s, "raw", options);

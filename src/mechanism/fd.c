@@ -143,7 +143,7 @@ static int open_socket(int given, const struct request *request, struct link **o
         r = unix_seqpacket_adopt(fd, request, out, why);
         if (r < 0)
                 return r;
-        fd = -1;
+        (void)steal_fd(&fd);
         let_go(given);
         return 0;
 }
@@ -191,8 +191,9 @@ static int fd_open(const struct request *request, struct link **out, struct ipw_
                 r = framing_open(&steal(&p)->stream, framing, request, out, why);
         if (r < 0)
                 return r;
-        for (int i = 0; i < n; i++)
-                let_go(fds[i]);
+        for (int i = 0; i < 2; i++)
+                if (fds[i] >= 0)
+                        let_go(fds[i]);
         return 0;
 }
 

@@ -292,7 +292,7 @@ void pipe_facts(struct stream *s, const char *name, unsigned ways)
                               .name = name,
                               .ways = ways,
                               .atomic_max = PIPE_BUF,
-                              .capacity = 16 * PIPE_BUF,
+                              .capacity = (size_t)16 * PIPE_BUF,
                               .caps = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_MANY_SENDERS | IPW_CAP_POLL };
 }
 
