@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define COUNT_OF(array)                     (sizeof(array) / sizeof((array)[0]))
+/* Each side may be evaluated twice: no call belongs in there. */
 #define MIN(a, b)                           ((a) < (b) ? (a) : (b))
 #define MAX(a, b)                           ((a) > (b) ? (a) : (b))
 #define likely(x)                           __builtin_expect(!!(x), 1)

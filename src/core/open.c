@@ -86,19 +86,20 @@ enum { RETRY_FIRST = 100000, RETRY_LAST = 20000000 }; /* ns */
 static int open_waiting(const struct mechanism *mechanism, const struct request *request, int64_t timeout, struct link **out,
                         struct ipw_why *why)
 {
-        int64_t until = clock_deadline(timeout), pause = RETRY_FIRST;
+        int64_t until = clock_deadline(timeout), pause = RETRY_FIRST, left;
         int r;
 
         for (;;) {
                 r = open_once(mechanism, request, out, why);
                 if (r != -EAGAIN || timeout == 0)
                         return r;
-                if (until != NEVER && clock_now() >= until) {
+                left = until == NEVER ? pause : until - clock_now();
+                if (left <= 0) {
                         if (why)
                                 why->error = ETIMEDOUT;
                         return -ETIMEDOUT;
                 }
-                r = sys_sleep("the other side is not there yet", until == NEVER ? pause : MAX(MIN(pause, until - clock_now()), 0));
+                r = sys_sleep("the other side is not there yet", MIN(pause, left));
                 if (r == -EINTR && request->how & IPW_SIGNALS)
                         return why_set(why, EINTR, "%s: interrupted by a signal while opening", mechanism->about.scheme);
                 pause = MIN(pause * 2, (int64_t)RETRY_LAST);

@@ -265,15 +265,18 @@ static int queue_wait(struct link *link, unsigned direction, int64_t until)
         struct queue *q = container_of(link, struct queue, link);
         struct pollfd bell = { .fd = q->bell.fd, .events = POLLIN };
         struct timespec left = clock_left(until);
+        int64_t nanoseconds = until - clock_now();
         int r;
 
-        if (q->bell.watching)
-                return MIN(sys_ppoll("sleep until the queue's descriptor is ready", &bell, 1, until == NEVER ? NULL : &left), 0);
+        if (q->bell.watching) {
+                r = sys_ppoll("sleep until the queue's descriptor is ready", &bell, 1, until == NEVER ? NULL : &left);
+                return MIN(r, 0);
+        }
         if (!q->pause) {
                 q->pause = PAUSE_FIRST;
                 return sys_yield("let the other side run, then look again");
         }
-        r = sys_sleep("the queue's calls know no timeout: look again soon", MAX(MIN(q->pause, until - clock_now()), (int64_t)0));
+        r = sys_sleep("the queue's calls know no timeout: look again soon", MAX(MIN(q->pause, nanoseconds), (int64_t)0));
         q->pause = MIN(q->pause * 2, (int64_t)PAUSE_LAST);
         return r;
 }

@@ -30,7 +30,9 @@ static int ring(struct bell *b)
 {
         static const uint64_t one = 1;
 
-        return (int)MIN(sys_write("ring: there may be a message", b->fd, &one, sizeof(one)), 0);
+        ssize_t r = sys_write("ring: there may be a message", b->fd, &one, sizeof(one));
+
+        return (int)MIN(r, 0);
 }
 
 /* If ringing fails, it is tried again: nobody else would tell the receiver. */
