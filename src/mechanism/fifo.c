@@ -19,8 +19,8 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "framing.h"
+#include "named.h"
 #include "option.h"
-#include "owner.h"
 #include "pipe.h"
 #include "sys.h"
 #include "why.h"
@@ -65,7 +65,7 @@ static int check(const struct ipw_address *a, int fd, struct stat *st, struct ip
                                : S_ISREG(st->st_mode)  ? "a file"
                                : S_ISSOCK(st->st_mode) ? "a socket"
                                                        : "a device");
-        return owner_check(a, st, a->rest, why);
+        return named_check(a, st, a->rest, why);
 }
 
 /* Finds the FIFO, or makes it. An O_PATH descriptor. `made`: by this call. */
@@ -181,7 +181,7 @@ static int try_open(const struct request *request, struct stream **out, struct i
         if (r == 0)
                 r = open_ends(p, request, found, why);
         if (r == 0 && made)
-                r = owner_settle(a, p->in, a->rest, why);
+                r = named_settle(a, p->in, a->rest, why);
         if (r == 0 && p->out >= 0 && strcmp(framing, "auto") == 0)
                 look_again(p->out);
         if (r == 0)

@@ -23,10 +23,10 @@
 #include "cleanup.h"
 #include "mechanism.h"
 #include "message.h"
+#include "named.h"
 #include "number.h"
 #include "option.h"
-#include "owner.h"
-#include "pollable.h"
+#include "readiness.h"
 #include "sys.h"
 #include "why.h"
 
@@ -41,7 +41,7 @@ enum {
 
 struct mq {
         struct link link;
-        struct pollable pollable;
+        struct readiness readiness;
         int fd;
         unsigned priority; /* of messages that name none */
         size_t size;       /* of the largest message */
@@ -111,7 +111,7 @@ static ssize_t recv_by_buffer(struct mq *q, struct ipw_message *m, unsigned *pri
         m->size = q->kept_size;
         q->kept = q->kept_size > m->capacity;
         if (q->kept != was_kept)
-                pollable_held(&q->pollable, q->kept);
+                readiness_tell(&q->readiness, q->kept);
         if (q->kept)
                 return -EMSGSIZE;
         if (q->kept_size)
@@ -159,15 +159,16 @@ static int mq_link_watch(struct link *link, unsigned direction, struct pollfd *o
 static int mq_link_pollfd(struct link *link, unsigned direction, struct pollfd *out)
 {
         struct mq *q = container_of(link, struct mq, link);
+        struct pollfd raw = { .fd = q->fd, .events = POLLIN };
 
-        return direction == IPW_SEND ? mq_link_watch(link, direction, out) : pollable_get(&q->pollable, q->fd, q->kept, out);
+        return readiness_pollfd(&q->readiness, &raw, q->kept, out);
 }
 
 static void mq_link_close(struct link *link, int inherited)
 {
         struct mq *q = container_of(link, struct mq, link);
 
-        pollable_close(&q->pollable);
+        readiness_close(&q->readiness);
         sys_closep(&q->fd);
         free(q->buffer);
         free(q);
@@ -394,7 +395,7 @@ static int look(const struct ipw_address *a, int fd, struct mq_attr *attr, struc
                 r = sys_mq_getattr("how large and how deep is it", fd, attr);
         if (r < 0)
                 return why_call(why, r, a->rest, "cannot look at this POSIX message queue");
-        r = owner_check(a, &st, a->rest, why);
+        r = named_check(a, &st, a->rest, why);
         return r < 0 ? r : check_joined(a, attr, why);
 }
 
@@ -410,7 +411,7 @@ static int make_link(const struct request *request, int fd, const struct mq_attr
         }
         q->link.ops = request->ways & IPW_SEND ? &mq_send_ops : &mq_recv_ops;
         fill_caps(&q->link.caps, (size_t)attr->mq_msgsize, (uint32_t)attr->mq_maxmsg);
-        q->pollable = POLLABLE_NONE;
+        q->readiness = (struct readiness)READINESS_NONE;
         q->size = (size_t)attr->mq_msgsize;
         q->priority = (unsigned)address_number(request->address, "priority");
         q->fd = fd;
@@ -430,7 +431,7 @@ static int mq_open_link(const struct request *request, struct link **out, struct
                 return fd;
         r = look(a, fd, &attr, why);
         if (r == 0 && created)
-                r = owner_settle(a, fd, a->rest, why);
+                r = named_settle(a, fd, a->rest, why);
         if (r == 0)
                 r = make_link(request, fd, &attr, out, why);
         if (r < 0) {
@@ -457,7 +458,7 @@ static int mq_remove(const struct ipw_address *a, struct ipw_why *why)
                 r = sys_fstat("whose queue is it", fd, &st);
                 if (r < 0)
                         return why_call(why, r, a->rest, "cannot look at this POSIX message queue");
-                r = owner_check(a, &st, a->rest, why);
+                r = named_check(a, &st, a->rest, why);
                 if (r < 0)
                         return r;
         }

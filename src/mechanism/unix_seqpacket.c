@@ -29,7 +29,7 @@
 #include "hub.h"
 #include "message.h"
 #include "option.h"
-#include "pollable.h"
+#include "readiness.h"
 #include "sys.h"
 #include "unix_path.h"
 #include "why.h"
@@ -60,7 +60,7 @@ struct seqpacket {
         } kept[BATCH_RECV]; /* messages in hand: number i lies at slot i of the room */
         unsigned kept_from, kept_to;
         uint64_t lost; /* to be told with the next message */
-        struct pollable pollable;
+        struct readiness readiness;
         struct ucred peer;
 };
 
@@ -151,7 +151,7 @@ static ssize_t recv_kept(struct seqpacket *s, struct ipw_message *m, size_t n)
                 describe_message(s, &m[done++], k->size, &k->sender);
                 trim(s, s->kept_from++, k->size);
         }
-        pollable_held(&s->pollable, in_hand(s));
+        readiness_tell(&s->readiness, in_hand(s));
         return done ? (ssize_t)done : -ENOMSG;
 }
 
@@ -210,7 +210,7 @@ static void hold(struct seqpacket *s, unsigned from, unsigned to)
 {
         s->kept_from = from;
         s->kept_to = to;
-        pollable_held(&s->pollable, true);
+        readiness_tell(&s->readiness, true);
 }
 
 /* The cheap way: take it to the room, copy it. */
@@ -418,7 +418,7 @@ static int seqpacket_pollfd(struct link *link, unsigned direction, struct pollfd
 
         if (direction == IPW_SEND)
                 return seqpacket_watch(link, direction, out);
-        return pollable_get(&s->pollable, s->fd, in_hand(s), out);
+        return readiness_pollfd(&s->readiness, &(struct pollfd){ .fd = s->fd, .events = POLLIN }, in_hand(s), out);
 }
 
 static int seqpacket_why(struct link *link, unsigned direction, int error, struct ipw_why *why)
@@ -436,7 +436,7 @@ static void seqpacket_close(struct link *link, int inherited)
 {
         struct seqpacket *s = of(link);
 
-        pollable_close(&s->pollable);
+        readiness_close(&s->readiness);
         sys_closep(&s->fd);
         if (s->room)
                 (void)sys_munmap("room for messages that do not fit", s->room, (size_t)s->slots * ROOM);
@@ -490,7 +490,7 @@ static int new_link(int fd, struct link **out)
         s->link.ops = &seqpacket_ops;
         s->fd = fd;
         s->identity = s->link.caps.min_msg == 0;
-        s->pollable = (struct pollable)POLLABLE_NONE;
+        s->readiness = (struct readiness)READINESS_NONE;
         *out = &steal(&s)->link;
         return 0;
 }

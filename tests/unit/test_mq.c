@@ -327,7 +327,7 @@ static void test_owner(void **state)
         assert_int_equal(fchown(q, 12345, 54321), 0);
         refuse_with("", IPW_PUSH, EPERM, "peer=uid:12345");
         refuse_with("?peer=uid:12346", IPW_PUSH, EPERM, "peer=uid:12345");
-        refuse_with("?peer=group:54320", IPW_PUSH, EPERM, "uid 12345");
+        refuse_with("?peer=group:54320", IPW_PUSH, EPERM, "user 12345");
         assert_int_equal(ipw_remove(address, &why), -EPERM);
         link = open_with("?peer=uid:12345", IPW_PUSH);
         assert_int_equal(ipw_close(link), 0);

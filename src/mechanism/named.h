@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may own a named object that a link joins, and whose it becomes when the link makes it. A name is where another user can lie in
+ * Whose a named object may be that a link joins, and whose it becomes when the link makes it. A name is where another user can lie in
  * wait: what is neither this user's nor root's is refused unless `peer=` admits its owner. Made here, an object gets exactly
  * `mode=`, whatever the umask, and `group=`. Needs the options mode, group and peer in the mechanism's table.
  */
@@ -11,7 +11,7 @@
 #include "address.h"
 
 /* 0, or -EPERM with a text. `object` is the address as people know it. */
-int owner_check(const struct ipw_address *, const struct stat *, const char *object, struct ipw_why *);
+int named_check(const struct ipw_address *, const struct stat *, const char *object, struct ipw_why *);
 
 /* Gives the new object behind `fd` the group and the mode asked for. Until then it should be open to nobody else. */
-int owner_settle(const struct ipw_address *, int fd, const char *object, struct ipw_why *);
+int named_settle(const struct ipw_address *, int fd, const char *object, struct ipw_why *);
