@@ -8,6 +8,7 @@ extern const struct mechanism mechanism_mq;
 extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
 extern const struct mechanism mechanism_unix_seqpacket;
+extern const struct mechanism mechanism_file;
 
 /* One line each, so that they join without touching each other. */
 const struct mechanism *const registry[] = {
@@ -17,6 +18,7 @@ const struct mechanism *const registry[] = {
         &mechanism_mq_sysv,
         &mechanism_unix_seqpacket,
         &mechanism_fd,
+        &mechanism_file,
         NULL,
 };
 const size_t registry_count = sizeof(registry) / sizeof(registry[0]) - 1;

@@ -111,9 +111,22 @@ int sys_fcntl_(struct sys_site *site, int fd, int command, long value)
         THROUGH(fcntl(fd, command, value), "%d, %d, %ld", fd, command, value);
 }
 
+ssize_t sys_pread_(struct sys_site *site, int fd, void *data, size_t size, off_t at)
+{
+        THROUGH_SIZED(size, pread(fd, data, size, at), "%d, ..., %zu, %lld", fd, size, (long long)at);
+}
+
+int sys_ftruncate_(struct sys_site *site, int fd, off_t size)
+{
+        THROUGH(ftruncate(fd, size), "%d, %lld", fd, (long long)size);
+}
+
 int sys_lock_(struct sys_site *site, int fd, int command, struct flock *lock)
 {
-        THROUGH(fcntl(fd, command, lock), "%d, %s, %s byte %lld", fd, command == F_OFD_GETLK ? "F_OFD_GETLK" : "F_OFD_SETLK",
+        THROUGH(fcntl(fd, command, lock), "%d, %s, %s byte %lld", fd,
+                command == F_OFD_GETLK    ? "F_OFD_GETLK"
+                : command == F_OFD_SETLKW ? "F_OFD_SETLKW"
+                                          : "F_OFD_SETLK",
                 lock->l_type == F_UNLCK   ? "F_UNLCK"
                 : lock->l_type == F_RDLCK ? "F_RDLCK"
                                           : "F_WRLCK",
@@ -173,6 +186,12 @@ int sys_unlink_(struct sys_site *site, const char *path)
 int sys_openat_(struct sys_site *site, int dir, const char *name, int flags)
 {
         THROUGH(openat(dir, name, flags), "%d, \"%s\", %s", dir, name, flag_names(flags));
+}
+
+int sys_create_(struct sys_site *site, int dir, const char *name, int flags, mode_t mode)
+{
+        THROUGH(openat(dir, name, flags | O_CREAT | O_EXCL, mode), "%d, \"%.100s\", %s|O_CREAT|O_EXCL, 0%o", dir, name, flag_names(flags),
+                mode);
 }
 
 int sys_fstatat_(struct sys_site *site, int dir, const char *name, struct stat *st)

@@ -47,6 +47,8 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_writev(meaning, fd, iov, n)          sys_writev_(SYS_SITE("writev", meaning), fd, iov, n)
 #define sys_pwritev2(meaning, fd, iov, n, flags) sys_pwritev2_(SYS_SITE("pwritev2", meaning), fd, iov, n, flags)
 #define sys_fcntl(meaning, fd, command, value)   sys_fcntl_(SYS_SITE("fcntl", meaning), fd, command, value)
+#define sys_pread(meaning, fd, data, size, at)   sys_pread_(SYS_SITE("pread64", meaning), fd, data, size, at)
+#define sys_ftruncate(meaning, fd, size)         sys_ftruncate_(SYS_SITE("ftruncate", meaning), fd, size)
 #define sys_lock(meaning, fd, command, lock)     sys_lock_(SYS_SITE("fcntl", meaning), fd, command, lock)
 #define sys_fstat(meaning, fd, st)               sys_fstat_(SYS_SITE("fstat", meaning), fd, st)
 #define sys_stat(meaning, path, st)              sys_stat_(SYS_SITE("stat", meaning), path, st)
@@ -59,6 +61,8 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_mkfifo(meaning, path, mode)          sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
 #define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
 #define sys_openat(meaning, dir, name, flags)    sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
+#define sys_create(meaning, dir, name, flags, mode) \
+        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode) /* O_CREAT|O_EXCL, too */
 #define sys_fstatat(meaning, dir, name, st)      sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
 #define sys_unlinkat(meaning, dir, name)         sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
 #define sys_fstatfs(meaning, fd, st)             sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
@@ -117,6 +121,8 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_epoll_create(meaning)                     sys_epoll_create_(SYS_SITE("epoll_create1", meaning))
 #define sys_epoll_ctl(meaning, epoll, op, fd, event)  sys_epoll_ctl_(SYS_SITE("epoll_ctl", meaning), epoll, op, fd, event)
 #define sys_epoll_wait(meaning, epoll, events, n, ms) sys_epoll_wait_(SYS_SITE("epoll_wait", meaning), epoll, events, n, ms)
+#define sys_inotify_init(meaning)                     sys_inotify_init_(SYS_SITE("inotify_init1", meaning)) /* non-blocking */
+#define sys_inotify_add(meaning, fd, path, events)    sys_inotify_add_(SYS_SITE("inotify_add_watch", meaning), fd, path, events)
 #define sys_eventfd(meaning, flags)                   sys_eventfd_(SYS_SITE("eventfd2", meaning), flags)
 #define sys_timerfd_create(meaning)                   sys_timerfd_create_(SYS_SITE("timerfd_create", meaning))
 #define sys_timerfd_settime(meaning, fd, when)        sys_timerfd_settime_(SYS_SITE("timerfd_settime", meaning), fd, when)
@@ -139,6 +145,8 @@ ssize_t sys_readv_(struct sys_site *, int fd, const struct iovec *, int n);
 ssize_t sys_writev_(struct sys_site *, int fd, const struct iovec *, int n);
 ssize_t sys_pwritev2_(struct sys_site *, int fd, const struct iovec *, int n, int flags);
 int sys_fcntl_(struct sys_site *, int fd, int command, long value);
+ssize_t sys_pread_(struct sys_site *, int fd, void *data, size_t size, off_t at);
+int sys_ftruncate_(struct sys_site *, int fd, off_t size);
 int sys_lock_(struct sys_site *, int fd, int command, struct flock *lock);
 int sys_fstat_(struct sys_site *, int fd, struct stat *);
 int sys_stat_(struct sys_site *, const char *path, struct stat *);
@@ -151,6 +159,7 @@ int sys_mkdir_(struct sys_site *, const char *path, mode_t mode);
 int sys_mkfifo_(struct sys_site *, const char *path, mode_t mode);
 int sys_unlink_(struct sys_site *, const char *path);
 int sys_openat_(struct sys_site *, int dir, const char *name, int flags);
+int sys_create_(struct sys_site *, int dir, const char *name, int flags, mode_t mode);
 int sys_fstatat_(struct sys_site *, int dir, const char *name, struct stat *);
 int sys_unlinkat_(struct sys_site *, int dir, const char *name);
 struct statfs;
@@ -199,6 +208,8 @@ int sys_ppoll_(struct sys_site *, struct pollfd *, nfds_t n, const struct timesp
 int sys_epoll_create_(struct sys_site *);
 int sys_epoll_ctl_(struct sys_site *, int epoll, int op, int fd, struct epoll_event *);
 int sys_epoll_wait_(struct sys_site *, int epoll, struct epoll_event *, int n, int ms);
+int sys_inotify_init_(struct sys_site *);
+int sys_inotify_add_(struct sys_site *, int fd, const char *path, uint32_t events);
 int sys_eventfd_(struct sys_site *, int flags);
 int sys_timerfd_create_(struct sys_site *); /* monotonic, non-blocking */
 int sys_timerfd_settime_(struct sys_site *, int fd, const struct itimerspec *when);

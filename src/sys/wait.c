@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sleeping, and what one sleeps on. */
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/timerfd.h>
 
 #include "through.h"
@@ -24,6 +25,16 @@ int sys_epoll_ctl_(struct sys_site *site, int epoll, int op, int fd, struct epol
 int sys_epoll_wait_(struct sys_site *site, int epoll, struct epoll_event *events, int n, int ms)
 {
         THROUGH(epoll_wait(epoll, events, n, ms), "%d, ..., %d, %d ms", epoll, n, ms);
+}
+
+int sys_inotify_init_(struct sys_site *site)
+{
+        THROUGH(inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "IN_NONBLOCK|IN_CLOEXEC");
+}
+
+int sys_inotify_add_(struct sys_site *site, int fd, const char *path, uint32_t events)
+{
+        THROUGH(inotify_add_watch(fd, path, events), "%d, \"%.100s\", 0x%x", fd, path, events);
 }
 
 int sys_eventfd_(struct sys_site *site, int flags)

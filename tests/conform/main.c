@@ -78,6 +78,11 @@ static void add_rows(const struct ipw_mechanism *m)
 {
         bool framed = false;
 
+        if (!(m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR))) {
+                /* The cases count on a message going to one receiver. */
+                printf("%-26s %-18s skip:IPW_PUSH\n", m->scheme, "all");
+                return;
+        }
         for (size_t i = 0; i < m->option_count; i++) {
                 const struct ipw_option *o = &m->options[i];
                 char words[128], *save = NULL;
