@@ -114,19 +114,17 @@ static int unlink_same(int fd, const char *path)
         return r;
 }
 
-/* keep=0: goes as the last user. Our own locks go first; who then can have all bytes is alone, of two that leave at once at least one. */
+/* keep=0: goes as the last user. Our own locks went first; who then can have all bytes is alone, of two that leave at once at least one. */
 static void leave(struct pipe_stream *p)
 {
-        struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+        struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         int mine = p->in >= 0 ? p->in : p->out;
         _cleanup_(sys_closep)
         int fd = -1;
 
-        (void)sys_lock("no longer a user", mine, F_OFD_SETLK, &all);
         fd = pipe_reopen("to see who else is there", mine, O_RDWR);
         if (fd < 0)
                 return;
-        all.l_type = F_WRLCK;
         if (sys_lock("is nobody else there?", fd, F_OFD_SETLK, &all) == 0)
                 (void)unlink_same(fd, p->path);
 }

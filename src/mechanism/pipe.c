@@ -259,10 +259,24 @@ void pipe_stream_freep(struct pipe_stream **p)
                 close_all(*p);
 }
 
+/* A forked child may hold our descriptions for long: give the locks up now, not with the last copy. */
+static void unlock(int fd)
+{
+        struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+        (void)sys_lock("no longer a user", fd, F_OFD_SETLK, &all);
+}
+
 static void pipe_close(struct stream *s, int inherited)
 {
         struct pipe_stream *p = container_of(s, struct pipe_stream, stream);
 
+        if (!inherited && p->in >= 0) {
+                unlock(p->in);
+                (void)sys_flock("somebody else may receive", p->in, LOCK_UN);
+        }
+        if (!inherited && p->out >= 0)
+                unlock(p->out);
         if (p->leave && !inherited)
                 p->leave(p);
         close_all(p);

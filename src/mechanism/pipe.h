@@ -25,7 +25,7 @@ struct pipe_stream {
         int alive;               /* a writing end that keeps a FIFO from ending; -1 */
         unsigned sigpipe;        /* how a write is kept from raising it */
         bool patient;            /* no writer yet is not the end */
-        /* told when the stream closes, before its descriptors do; not in a forked child */
+        /* told when the stream closes, after its locks went and before its descriptors do; not in a forked child */
         void (*leave)(struct pipe_stream *);
         char *path; /* of a FIFO that goes with its last user */
 };

@@ -473,6 +473,26 @@ static void test_forked_child(void **state)
         talk_expect(receiver, "parent");
 }
 
+/* A forked child that lives on holds copies of the descriptors, but not the place. */
+static void test_child_lives_on(void **state)
+{
+        pid_t pid;
+
+        receiver = talk_open(with(""), IPW_PULL);
+        sender = talk_open(with(""), IPW_PUSH);
+        pid = fork_child();
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        finish(&receiver);
+        finish(&sender);
+        receiver = talk_open(with(""), IPW_PULL);
+        finish(&receiver);
+        (void)kill(pid, SIGKILL);
+        assert_int_equal(reap(pid), -SIGKILL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -480,7 +500,7 @@ int main(void)
                 T(test_addresses),     T(test_nobody_there), T(test_permissions),  T(test_other_kinds),  T(test_other_owner),
                 T(test_one_receiver),  T(test_sender_waits), T(test_caps),         T(test_until_last),   T(test_until_last_asleep),
                 T(test_receiver_goes), T(test_plain_writer), T(test_plain_reader), T(test_agreement),    T(test_keep),
-                T(test_keep_storm),    T(test_remove),       T(test_many_senders), T(test_forked_child),
+                T(test_keep_storm),    T(test_remove),       T(test_many_senders), T(test_forked_child), T(test_child_lives_on),
         };
         int failed;
 
