@@ -142,7 +142,6 @@ static size_t recv_messages(struct channel *c, char (*messages)[SIZE], size_t n)
 
         if (n == 1) {
                 one.data = messages[0];
-                one.type = 0; /* what a receive wrote; the next one takes it for what is wanted */
                 do
                         r = ipw_recv(c->from, &one, c->polling ? 0 : IPW_FOREVER);
                 while (r == -EAGAIN);

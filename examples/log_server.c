@@ -39,7 +39,6 @@ int main(int argc, char **argv)
         signal(SIGTERM, stop);
         puts("ready");
         while (fflush(stdout) == 0) {
-                m.type = 0; /* take by select=; each receive writes the type that came */
                 n = ipw_recv(in, &m, patience);
                 if (n >= 0)
                         printf("%-7s %.*s\n", severity[m.type], (int)n, text);

@@ -104,7 +104,8 @@ struct ipw_message {
         const struct iovec *iov; /* send: gather from here instead of data and size; NULL: none */
         unsigned iov_count;
         unsigned flags;    /* IPW_DEFER in; < IPW_HAS_* */
-        int64_t type;      /* send: System V type (0: the link's `type=`); receive, in: selector as msgrcv(2) means it (0: `select=`); < */
+        int64_t type;      /* < System V type; send: 0 is the link's `type=` */
+        int64_t selector;  /* receive: which types, as msgrcv(2) means it; 0: the link's `select=` */
         uint32_t priority; /* < */
         uint32_t fd_room;  /* receive: room at fds */
         uint32_t fd_count; /* send: descriptors at fds; < receive: descriptors that came, CLOEXEC and now the caller's */

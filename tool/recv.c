@@ -85,7 +85,7 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
         for (uint64_t got = 0; set.count < 0 || got < (uint64_t)set.count;) {
                 ssize_t r;
 
-                m->type = set.type;
+                m->selector = set.type;
                 r = talk_recv(t, m, set.idle);
                 if (r == -EMSGSIZE) {
                         status = grow(m, m->size);

@@ -143,13 +143,11 @@ ssize_t talk_recv(struct talk *t, struct ipw_message *m, int64_t idle)
         int64_t end = idle == IPW_FOREVER ? IPW_FOREVER : now() + idle;
         int idle_first = end != IPW_FOREVER && (t->until == IPW_FOREVER || end < t->until), cut;
         struct talk clock = { .until = idle_first ? end : t->until };
-        int64_t type = m->type;
         ssize_t r;
 
         for (;;) {
                 int64_t time = patience(t, TOLD_MESSAGE, talk_left(&clock), &cut);
 
-                m->type = type; /* goes in as the selector, comes out as what was received */
                 r = ipw_recv(t->link, m, time);
                 if (r != -ETIMEDOUT || !cut)
                         break;

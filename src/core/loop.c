@@ -43,6 +43,7 @@ int ipw_turn(struct ipw_link *l)
 int ipw_interrupt(struct ipw_link *l)
 {
         static const uint64_t one = 1;
+        int before = errno; /* a signal handler may call this */
         ssize_t r = 0;
 
         if (!*l->alive)
@@ -52,5 +53,6 @@ int ipw_interrupt(struct ipw_link *l)
         for (unsigned i = 0; i < COUNT_OF(l->wake) && r >= 0; i++)
                 if (l->ways & (i + 1))
                         r = sys_write("stop the wait of that direction", l->wake[i], &one, sizeof(one));
+        errno = before;
         return r < 0 && r != -EAGAIN ? (int)r : 0;
 }

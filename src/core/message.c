@@ -145,7 +145,7 @@ static always_inline ssize_t recv_some(struct ipw_link *l, struct ipw_message *m
 
         r = handle_check(l, IPW_RECV);
         if (likely(r == 0))
-                r = m->type && unlikely(!(l->link->caps.flags & IPW_CAP_TYPES))
+                r = m->selector && unlikely(!(l->link->caps.flags & IPW_CAP_TYPES))
                             ? -EOPNOTSUPP
                             : l->link->ops->recv(l->link, m, n, l->spin ? 0 : handle_flags(l, timeout));
         if (unlikely((r == -EAGAIN && timeout != 0) || r == -EINTR))

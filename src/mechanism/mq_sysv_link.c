@@ -200,11 +200,11 @@ static int take(struct queue *q, long selector, unsigned flags)
 
 static ssize_t recv_one(struct queue *q, struct ipw_message *m, unsigned flags)
 {
-        long selector = m->type ? (long)m->type : q->selector;
+        long selector = m->selector ? (long)m->selector : q->selector;
         struct held *message, *empty = NULL, **in_hand;
         int r;
 
-        if (unlikely(selector != (m->type ? m->type : (int64_t)q->selector)))
+        if (unlikely(selector != (m->selector ? m->selector : (int64_t)q->selector)))
                 return -EINVAL;
         if (unlikely(q->bell.watching)) {
                 r = bell_take_back(&q->bell, &empty);

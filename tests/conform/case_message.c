@@ -376,7 +376,7 @@ void case_gather(struct run *run)
 
 static void get_type(struct run *run, struct ipw_link *in, int64_t selector, int64_t wanted)
 {
-        struct ipw_message m = { .data = inbox, .capacity = BOX, .type = selector };
+        struct ipw_message m = { .data = inbox, .capacity = BOX, .selector = selector };
 
         EQUAL(ipw_recv(in, &m, SOON), NAMED);
         CHECK(m.flags & IPW_HAS_TYPE, "a row with IPW_CAP_TYPES does not set IPW_HAS_TYPE");
@@ -395,7 +395,7 @@ void case_types(struct run *run)
                 m.type = 5;
                 EQUAL(ipw_send(out, &m, 0), -EOPNOTSUPP);
                 check_why(out, EOPNOTSUPP, "types: no");
-                m = (struct ipw_message){ .data = inbox, .capacity = BOX, .type = -3 };
+                m = (struct ipw_message){ .data = inbox, .capacity = BOX, .selector = -3 };
                 EQUAL(ipw_recv(in, &m, 0), -EOPNOTSUPP);
                 check_why(in, EOPNOTSUPP, "types: no");
                 return;
@@ -409,10 +409,10 @@ void case_types(struct run *run)
         get_type(run, in, 9, 9);
         get_type(run, in, 0, 4);
         get_type(run, in, -3, 2);
-        m = (struct ipw_message){ .data = inbox, .capacity = BOX, .type = 2 };
+        m = (struct ipw_message){ .data = inbox, .capacity = BOX, .selector = 2 };
         EQUAL(ipw_recv(in, &m, 0), -EAGAIN);
         m.capacity = 1; /* a short buffer keeps its type too */
-        m.type = 3;
+        m.selector = 3;
         EQUAL(ipw_recv(in, &m, SOON), -EMSGSIZE);
         get_type(run, in, 3, 3);
         (void)ipw_close(out);

@@ -112,7 +112,7 @@ static ssize_t send_size(struct ipw_link *link, size_t size, int64_t timeout)
 
 static ssize_t receive(struct ipw_link *link, char *text, size_t room, int64_t selector, int64_t *type, int64_t timeout)
 {
-        struct ipw_message m = { .data = text, .capacity = room, .type = selector };
+        struct ipw_message m = { .data = text, .capacity = room, .selector = selector };
         ssize_t r = ipw_recv(link, &m, timeout);
 
         if (r >= 0) {
