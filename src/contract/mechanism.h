@@ -13,6 +13,7 @@ struct request {
         const struct ipw_address *address;
         unsigned how;  /* one role, checked against `roles`; flags */
         unsigned ways; /* IPW_RECV | IPW_SEND, from the role */
+        int64_t until; /* when the caller's time for opening is up: CLOCK_MONOTONIC, ns; INT64_MAX: never */
 };
 
 struct mechanism {
@@ -21,7 +22,8 @@ struct mechanism {
         int (*describe)(const struct ipw_address *, struct ipw_caps *, struct ipw_why *);
         /*
          * Exactly one of the two. They do not wait: -EAGAIN with a text says "the other side is not there yet", and the core tries again until
-         * the caller's time is up. On failure nothing is left behind.
+         * the caller's time is up. On failure nothing is left behind. One exception: to dial another machine takes a while in which a connection is under
+         * way, and the next try would begin from the start; that is waited for here, until `until`.
          */
         int (*open)(const struct request *, struct link **, struct ipw_why *);
         int (*open_stream)(const struct request *, struct stream **, struct ipw_why *);

@@ -31,4 +31,5 @@ struct stream {
         size_t stale;        /* bytes that were there before us and may begin in the middle of a write: an earlier receiver took the rest */
         const char *framing; /* what the other side is known to read: "frame", "line", "raw", "auto"; NULL: nothing is known */
         char *address;       /* as link.address */
+        struct ipw_sender sender; /* who writes the other end, where the kernel knows and there is only one; source 0: it does not */
 };

@@ -127,7 +127,7 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
                 r = check_offered(&mechanism->about, caps.flags, &how, why);
         if (r < 0)
                 return r;
-        request = (struct request){ .address = a, .how = how, .ways = roles[how & IPW_ROLE].ways };
+        request = (struct request){ .address = a, .how = how, .ways = roles[how & IPW_ROLE].ways, .until = clock_deadline(timeout) };
         r = open_waiting(mechanism, &request, timeout, &link, why);
         if (r < 0)
                 return r;
@@ -139,6 +139,7 @@ int ipw_accept(struct ipw_link *l, struct ipw_link **out, int64_t timeout)
         int64_t until = clock_deadline(timeout);
         struct ipw_why why;
         struct link *peer;
+        unsigned ways;
         int r;
 
         if (!*l->alive)
@@ -152,8 +153,8 @@ int ipw_accept(struct ipw_link *l, struct ipw_link **out, int64_t timeout)
         }
         if (r < 0)
                 return (int)handle_trouble(l, IPW_RECV, r, 0);
-        return handle_new(out, peer, l->mechanism, l->asked, IPW_PAIR | (l->how & (IPW_WAKEABLE | IPW_SIGNALS)), IPW_RECV | IPW_SEND,
-                          l->spin, &why);
+        ways = (peer->ops->recv ? IPW_RECV : 0) | (peer->ops->send ? IPW_SEND : 0); /* some framings let each side go one way only */
+        return handle_new(out, peer, l->mechanism, l->asked, IPW_PAIR | (l->how & (IPW_WAKEABLE | IPW_SIGNALS)), ways, l->spin, &why);
 }
 
 int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct ipw_why *why)

@@ -7,10 +7,15 @@
  * pauses delays the others by one message each and no more; a peer that has nothing left leaves the queue. The set is asked when the queue is empty, and
  * every LOOK_EVERY receives, so that a busy peer cannot keep newcomers out. A lone peer is tried before the set is asked: that is one system call less.
  *
- * Sending. Peers stand in a ring; a message goes to the first that has room. A message for one `peer` waits for that one only.
+ * Sending. Peers stand in a ring; a message goes to the first that has room. A message for one `peer` waits for that one only. A peer that took only the
+ * beginning of a message must not stop the others, and nobody else may be given that message: so it is that peer's from then on, its link
+ * keeps the rest and sends it before anything else, and it counts as unsettled until then. A peer that had no room is passed over for
+ * some rounds, so that one who never reads costs the others next to nothing.
  *
- * A peer that breaks (wrong bytes, an error of its own) is dropped and counted, and does the others no harm. No descriptors left, or PEERS_MAX peers: the
- * listener leaves the set, so that those who wait do not keep it ready for nothing, and comes back when a peer has gone or RETRY has passed.
+ * A peer that breaks (wrong bytes, an error of its own) is dropped and counted, and does the others no harm; what was wrong is said with the next error.
+ * Where a framing begins with a greeting, who has not greeted is a stranger: he has STRANGER_TIME for it, and of more than STRANGERS_MAX the
+ * one who came first goes. No descriptors left, or PEERS_MAX peers: the listener leaves the set, so that those who wait do not keep it ready for nothing,
+ * and comes back when a peer has gone or RETRY has passed.
  *
  * A link either serves its peers itself or hands them out by accept, never both: a wait for newcomers would otherwise wake for every message.
  */
@@ -22,6 +27,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "sys.h"
 #include "why.h"
 
@@ -30,7 +36,10 @@ enum {
         LOOK_EVERY = 64,
         EVENTS = 64,
         RETRY = 50000000, /* ns until a listener that could not accept is asked again */
+        STRANGERS_MAX = 256,
+        PASSES_MAX = 63, /* rounds that a peer without room is passed over */
 };
+static const int64_t STRANGER_TIME = 10 * (int64_t)1000000000;
 
 struct peer {
         struct link *link;
@@ -39,6 +48,10 @@ struct peer {
         struct peer *next, *previous; /* the ring of all */
         struct peer *next_ready;
         bool ready;
+        bool stranger;
+        int64_t until;             /* a stranger's time */
+        unsigned passes, pass_for; /* sending: rounds still to be passed over; of how many, the last time */
+        struct ipw_stats seen;     /* what of its counters is in the hub's */
 };
 
 struct hub {
@@ -55,6 +68,12 @@ struct hub {
         uint64_t last_id;
         unsigned since_look;
         bool until_last, had_peers, paused, handing, ended;
+        unsigned strangers;
+        int64_t retry_at, alarm; /* when to listen again, if paused; when the timer will fire, or NEVER */
+        int failed;              /* sending: a peer has taken what it still owed with it */
+        uint64_t faults;         /* peers dropped for what they did */
+        bool fault_told;
+        struct ipw_why fault; /* what the last of them did */
 };
 
 static struct hub *of(struct link *link)
@@ -133,20 +152,84 @@ static int listen_again(struct hub *h)
         return r;
 }
 
+/* Has the timer fire at `when`, or earlier if something else is due. */
+static void set_alarm(struct hub *h, int64_t when)
+{
+        struct itimerspec in = { 0 };
+
+        if (h->alarm <= when)
+                return;
+        in.it_value = clock_left(when);
+        if (!in.it_value.tv_sec && !in.it_value.tv_nsec)
+                in.it_value.tv_nsec = 1; /* 0 would stop it */
+        if (sys_timerfd_settime("look again in a while", h->timer, &in) == 0)
+                h->alarm = when;
+}
+
 static void pause_listening(struct hub *h)
 {
-        static const struct itimerspec soon = { .it_value = { .tv_nsec = RETRY } };
-
         if (!h->paused) {
                 (void)sys_epoll_ctl("no room for another peer now", h->epoll, EPOLL_CTL_DEL, h->listener->fd, NULL);
                 h->paused = true;
         }
-        (void)sys_timerfd_settime("listen again in a while", h->timer, &soon);
+        h->retry_at = clock_now() + RETRY;
+        set_alarm(h, h->retry_at);
 }
 
-/* The peer must not stand in the queue. */
+/* Adds what is new in a peer's counters to ours. */
+static void account(struct hub *h, struct peer *p)
+{
+        struct ipw_stats *ours = &h->link.stats;
+        const struct ipw_stats *now = &p->link->stats;
+
+        if (likely(now->dropped == p->seen.dropped && now->discarded == p->seen.discarded && now->unsettled == p->seen.unsettled))
+                return;
+        count(&ours->dropped, ours->dropped + now->dropped - p->seen.dropped);
+        count(&ours->discarded, ours->discarded + now->discarded - p->seen.discarded);
+        count(&ours->unsettled, ours->unsettled + now->unsettled - p->seen.unsettled);
+        p->seen = *now;
+}
+
+/* What a peer did before it is dropped, in words for the next error. */
+static void note_fault(struct hub *h, struct peer *p, int error)
+{
+        struct ipw_why why = { 0 };
+
+        h->faults++;
+        h->fault_told = false;
+        if (p->stranger && error == -ETIMEDOUT)
+                (void)snprintf(why.text, sizeof(why.text), "did not begin with the greeting of its framing for %d s",
+                               (int)(STRANGER_TIME / 1000000000));
+        else if (error == -EPIPE)
+                (void)snprintf(why.text, sizeof(why.text), "ended in the middle of a message");
+        else if (!p->link->ops->why || p->link->ops->why(p->link, h->direction, -error, &why) < 0)
+                (void)snprintf(why.text, sizeof(why.text), "%s", why_name(error));
+        (void)snprintf(h->fault.text, sizeof(h->fault.text), "number %llu: %.400s", (unsigned long long)p->id, why.text);
+}
+
+static void leave_queue(struct hub *h, struct peer *p)
+{
+        struct peer **at = &h->ready, *before = NULL;
+
+        if (!p->ready)
+                return;
+        while (*at != p) {
+                before = *at;
+                at = &before->next_ready;
+        }
+        *at = p->next_ready;
+        if (h->ready_last == p)
+                h->ready_last = before;
+        p->ready = false;
+}
+
 static void drop(struct hub *h, struct peer *p)
 {
+        leave_queue(h, p);
+        account(h, p);
+        h->strangers -= p->stranger;
+        if (p->link->stats.unsettled)
+                h->failed = -EPIPE; /* it took those with it */
         (void)sys_epoll_ctl("the peer is gone", h->epoll, EPOLL_CTL_DEL, p->fd, NULL);
         if (h->peers == p)
                 h->peers = p->next == p ? NULL : p->next;
@@ -160,26 +243,100 @@ static void drop(struct hub *h, struct peer *p)
         (void)listen_again(h); /* there is room again; if not yet, the timer tries */
 }
 
+static void drop_faulty(struct hub *h, struct peer *p, int error)
+{
+        if (error != -EPIPE) {
+                note_fault(h, p, error);
+                count(&h->link.stats.discarded, h->link.stats.discarded + 1);
+        } else if (p->link->stats.discarded != p->seen.discarded) {
+                note_fault(h, p, error);
+        }
+        drop(h, p);
+}
+
+/* Puts into the set what the peer waits for now. */
+static int watch_peer(struct hub *h, struct peer *p, int operation)
+{
+        struct epoll_event event = { .data.ptr = p };
+        struct pollfd pollfd;
+        int r = p->link->ops->watch(p->link, h->direction, &pollfd);
+
+        if (r < 0)
+                return r;
+        p->fd = pollfd.fd;
+        event.events = (uint32_t)pollfd.events; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
+        return sys_epoll_ctl("a peer, and what it waits for", h->epoll, operation, p->fd, &event);
+}
+
+/* After any operation: is he a stranger no more? */
+static void acquaint(struct hub *h, struct peer *p)
+{
+        if (likely(!p->stranger) || p->link->stranger)
+                return;
+        p->stranger = false;
+        h->strangers--;
+        (void)watch_peer(h, p, EPOLL_CTL_MOD); /* cannot fail: it is in the set, and changing that takes no memory */
+}
+
+/* The strangers whose time is up; if `crowded`, the first of them in any case. */
+static void drop_strangers(struct hub *h, bool crowded)
+{
+        int64_t now = clock_now(), next = NEVER;
+        struct peer *p = h->peers, *oldest = NULL;
+
+        for (unsigned left = h->count; left; left--) {
+                struct peer *after = p->next;
+
+                if (p->stranger && p->until <= now) {
+                        drop_faulty(h, p, -ETIMEDOUT);
+                } else if (p->stranger) {
+                        next = MIN(next, p->until);
+                        if (!oldest || p->id < oldest->id)
+                                oldest = p;
+                }
+                p = after;
+        }
+        if (crowded && oldest && h->strangers >= STRANGERS_MAX)
+                drop_faulty(h, oldest, -ETIMEDOUT);
+        if (next != NEVER)
+                set_alarm(h, next);
+}
+
 /* Takes the link over, also on failure. */
 static int add(struct hub *h, struct link *link)
 {
-        struct peer *p = sys_alloc("a peer", sizeof(*p));
-        struct epoll_event event = { .data.ptr = p };
-        struct pollfd pollfd;
-        int r;
+        struct peer *p;
+        int r = 0;
 
-        r = p ? link->ops->watch(link, h->direction, &pollfd) : -ENOMEM;
-        event.events = r < 0 ? 0 : (uint32_t)pollfd.events; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
-        if (r == 0)
-                r = sys_epoll_ctl("a new peer", h->epoll, EPOLL_CTL_ADD, pollfd.fd, &event);
+        if (link->stranger && h->strangers >= STRANGERS_MAX)
+                drop_strangers(h, true);
+        p = sys_alloc("a peer", sizeof(*p));
+        if (!p)
+                r = -ENOMEM;
+        if (r == 0) {
+                p->link = link;
+                p->id = h->last_id + 1;
+                p->stranger = link->stranger;
+                if (p->stranger && link->ops->turn)
+                        r = link->ops->turn(link); /* our greeting; his has mostly come already */
+                if (r < 0 && r != -EAGAIN && r != -EPIPE) {
+                        note_fault(h, p, r);
+                        count(&h->link.stats.discarded, h->link.stats.discarded + 1);
+                }
+                p->stranger = link->stranger;
+                r = r < 0 && r != -EAGAIN ? -ECONNABORTED : watch_peer(h, p, EPOLL_CTL_ADD);
+        }
         if (r < 0) {
                 link->ops->close(link, 0);
                 free(p);
                 return r;
         }
-        p->link = link;
-        p->id = ++h->last_id;
-        p->fd = pollfd.fd;
+        h->last_id = p->id;
+        if (p->stranger) {
+                h->strangers++;
+                p->until = clock_now() + STRANGER_TIME;
+                set_alarm(h, p->until);
+        }
         if (h->peers) {
                 p->next = h->peers;
                 p->previous = h->peers->previous;
@@ -209,24 +366,32 @@ static int take_in(struct hub *h)
                 if (r == 0)
                         r = add(h, link);
                 taken += r == 0;
+                if (r == -ECONNABORTED)
+                        r = 0;
         }
         if (r < 0 && r != -EAGAIN)
                 pause_listening(h);
         return taken ? taken : r;
 }
 
-static int timer_fired(struct hub *h)
+/* Once the timer has been read. */
+static void timer_fired(struct hub *h)
 {
-        uint64_t times;
-
-        (void)sys_read("the while has passed", h->timer, &times, sizeof(times));
-        return listen_again(h);
+        h->alarm = NEVER;
+        if (h->paused && h->retry_at <= clock_now())
+                (void)listen_again(h);
+        else if (h->paused)
+                set_alarm(h, h->retry_at);
+        if (h->strangers)
+                drop_strangers(h, false);
 }
 
 /* Asks the set, sleeping if `ms` is -1. Returns how many events there were; our own bell is none. */
 static int look(struct hub *h, int ms)
 {
         struct epoll_event events[EVENTS];
+        bool fired = false, waiting = false;
+        uint64_t times;
         int n, own = 0;
 
         h->since_look = 0;
@@ -235,14 +400,19 @@ static int look(struct hub *h, int ms)
         n = sys_epoll_wait("who has something", h->epoll, events, EVENTS, ms);
         for (int i = 0; i < n; i++) {
                 if (events[i].data.ptr == h->listener)
-                        (void)take_in(h);
+                        waiting = true;
                 else if (events[i].data.ptr == &h->timer)
-                        (void)timer_fired(h);
+                        fired = sys_read("the while has passed", h->timer, &times, sizeof(times)) > 0;
                 else if (events[i].data.ptr == &h->bell)
                         own++;
                 else
                         queue(h, events[i].data.ptr);
         }
+        /* Only now, for both may drop peers that the events speak of. */
+        if (fired)
+                timer_fired(h);
+        if (waiting)
+                (void)take_in(h);
         return n - own;
 }
 
@@ -264,6 +434,9 @@ static ssize_t recv_first(struct hub *h, struct ipw_message *m, size_t n)
         struct peer *p = unqueue(h);
         ssize_t r = p->link->ops->recv(p->link, m, n, 0);
 
+        acquaint(h, p);
+        if (likely(r > 0 || r == -EAGAIN))
+                account(h, p);
         if (likely(r > 0)) {
                 for (ssize_t i = 0; i < r; i++) {
                         m[i].peer = p->id;
@@ -287,9 +460,7 @@ static ssize_t recv_first(struct hub *h, struct ipw_message *m, size_t n)
                 queue(h, p);
                 return r;
         }
-        if (r != -EPIPE)
-                count(&h->link.stats.discarded, h->link.stats.discarded + 1);
-        drop(h, p);
+        drop_faulty(h, p, (int)r);
         return -EAGAIN;
 }
 
@@ -325,6 +496,8 @@ static ssize_t hub_recv(struct link *link, struct ipw_message *m, size_t n, unsi
 
         if (unlikely(h->handing))
                 return -EOPNOTSUPP;
+        if (unlikely(h->fault_told))
+                h->faults = 0;
         r = h->ended ? -EPIPE : recv_any(h, m, n, flags);
         ring(h, h->ready != NULL);
         return r;
@@ -344,17 +517,54 @@ static struct peer *find(struct hub *h, uint64_t id)
 
 static ssize_t send_to(struct hub *h, struct peer *p, const struct ipw_message *m)
 {
+        struct ipw_message rest;
         ssize_t r = p->link->ops->send(p->link, m, 1, 0);
 
-        if (r == -EPIPE || r == -ECONNRESET)
+        acquaint(h, p);
+        if (r == -EAGAIN && !p->stranger && p->link->ops->give_up) {
+                rest = *m;
+                rest.flags |= IPW_DEFER;
+                if (p->link->ops->give_up(p->link, &rest) == -EINPROGRESS)
+                        r = 1;
+        }
+        p->pass_for = r == -EAGAIN ? MIN(2 * p->pass_for + 1, (unsigned)PASSES_MAX) : 0;
+        p->passes = p->pass_for;
+        account(h, p);
+        if (r == -EPIPE || r == -ECONNRESET) {
                 drop(h, p);
+                return -EPIPE;
+        }
+        if (r == -EBADMSG || r == -EPROTO) {
+                drop_faulty(h, p, (int)r);
+                return -EPIPE;
+        }
         return r;
+}
+
+/* Offers the message round the ring. `all`: to those who had no room lately too. */
+static ssize_t offer(struct hub *h, const struct ipw_message *m, bool all)
+{
+        ssize_t r;
+
+        for (unsigned left = h->count; left; left--) {
+                struct peer *p = h->peers;
+
+                h->peers = p->next;
+                if (p->passes && !all) {
+                        p->passes--;
+                        continue;
+                }
+                r = send_to(h, p, m);
+                if (r != -EAGAIN && r != -EPIPE)
+                        return r;
+        }
+        return -EAGAIN;
 }
 
 static ssize_t send_one(struct hub *h, const struct ipw_message *m)
 {
         struct peer *p;
-        ssize_t r = -EAGAIN;
+        ssize_t r;
 
         h->blocked = NULL;
         if (m->peer) {
@@ -364,14 +574,8 @@ static ssize_t send_one(struct hub *h, const struct ipw_message *m)
                         h->blocked = p;
                 return r;
         }
-        for (unsigned left = h->count; left; left--) {
-                p = h->peers;
-                h->peers = p->next;
-                r = send_to(h, p, m);
-                if (r != -EAGAIN && r != -EPIPE && r != -ECONNRESET)
-                        return r;
-        }
-        return -EAGAIN;
+        r = offer(h, m, false);
+        return r == -EAGAIN ? offer(h, m, true) : r;
 }
 
 /* Newcomers, and what the timer says. Cheap: the set is not asked, who has room is found by trying. */
@@ -380,8 +584,8 @@ static void look_for_peers(struct hub *h)
         uint64_t times;
 
         h->since_look = 0;
-        if (h->paused && sys_read("has the while passed", h->timer, &times, sizeof(times)) > 0)
-                (void)listen_again(h);
+        if (h->alarm != NEVER && sys_read("has the while passed", h->timer, &times, sizeof(times)) > 0)
+                timer_fired(h);
         if (!h->paused)
                 (void)take_in(h);
 }
@@ -410,6 +614,23 @@ static ssize_t hub_send(struct link *link, const struct ipw_message *m, size_t n
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* Of a sender: who is gone, and strangers that greet. */
+static void turn_peer(struct hub *h, const struct epoll_event *event)
+{
+        struct peer *p = event->data.ptr;
+        int r = 0;
+
+        if (event->data.ptr == h->listener || event->data.ptr == &h->timer || event->data.ptr == &h->bell)
+                return;
+        if (p->stranger && p->link->ops->turn)
+                r = p->link->ops->turn(p->link);
+        acquaint(h, p);
+        if (r < 0 && r != -EAGAIN)
+                drop_faulty(h, p, r);
+        else if (event->events & (EPOLLHUP | EPOLLERR))
+                drop(h, p);
+}
+
 static int hub_turn(struct link *link)
 {
         struct hub *h = of(link);
@@ -426,9 +647,29 @@ static int hub_turn(struct link *link)
         look_for_peers(h);
         n = sys_epoll_wait("who is gone", h->epoll, events, EVENTS, 0);
         for (int i = 0; i < n; i++)
-                if (events[i].events & (EPOLLHUP | EPOLLERR) && events[i].data.ptr != h->listener)
-                        drop(h, events[i].data.ptr);
+                turn_peer(h, &events[i]);
         return MIN(n, 0);
+}
+
+/* What peers took the beginning of goes on its way. */
+static int hub_flush(struct link *link)
+{
+        struct hub *h = of(link);
+        struct peer *p = h->peers;
+
+        h->blocked = NULL;
+        for (unsigned left = h->link.stats.unsettled ? h->count : 0; left; left--) {
+                struct peer *next = p->next;
+                int r = p->link->stats.unsettled ? p->link->ops->flush(p->link) : 0;
+
+                account(h, p);
+                if (r == -EAGAIN)
+                        h->blocked = p;
+                else if (r < 0)
+                        drop(h, p);
+                p = next;
+        }
+        return h->blocked ? -EAGAIN : h->failed;
 }
 
 static int hub_watch(struct link *link, unsigned direction, struct pollfd *out)
@@ -480,6 +721,12 @@ static int hub_why(struct link *link, unsigned direction, int error, struct ipw_
                               h->listener->name);
                 return 0;
         }
+        if (h->faults && (error == EAGAIN || error == ETIMEDOUT)) {
+                (void)why_set(why, error, "%s: nothing %s; %llu peers were dropped, the last of them %s", h->listener->name,
+                              direction == IPW_RECV ? "to receive" : "could be sent", (unsigned long long)h->faults, h->fault.text);
+                h->fault_told = true;
+                return 0;
+        }
         return listener_why(h->listener, h->count, error, why);
 }
 
@@ -514,6 +761,7 @@ static const struct link_ops receiving = {
 
 static const struct link_ops sending = {
         .send = hub_send,
+        .flush = hub_flush,
         .turn = hub_turn,
         .watch = hub_watch,
         .pollfd = hub_pollfd,
@@ -559,6 +807,7 @@ int hub_new(struct listener *listener, unsigned direction, bool until_last, stru
         h->direction = direction;
         h->until_last = until_last;
         h->epoll = h->timer = h->bell = -1;
+        h->alarm = NEVER;
         r = open_set(h);
         if (r < 0) {
                 (void)why_call(why, r, listener->name, "cannot watch many peers");
