@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define COUNT_OF(array)                     (sizeof(array) / sizeof((array)[0]))
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 /* Each side may be evaluated twice: no call belongs in there. */
 #define MIN(a, b)                           ((a) < (b) ? (a) : (b))
 #define MAX(a, b)                           ((a) > (b) ? (a) : (b))

@@ -11,14 +11,16 @@ extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_file;
 
 /* One line each, so that they join without touching each other. */
+/* clang-format off */
 const struct mechanism *const registry[] = {
         &mechanism_pipe,
         &mechanism_fifo,
         &mechanism_mq,
         &mechanism_mq_sysv,
         &mechanism_unix_seqpacket,
-        &mechanism_fd,
         &mechanism_file,
+        &mechanism_fd,
         NULL,
 };
+/* clang-format on */
 const size_t registry_count = sizeof(registry) / sizeof(registry[0]) - 1;

@@ -194,7 +194,7 @@ static int follower_why(struct link *link, unsigned direction, int error, struct
         case EBADMSG:
                 (void)why_set(why, error,
                               "file %s: the line at byte %lld is longer than max=%zu; open it again with a larger max=", f->file.name,
-                              (long long)(f->offset + (off_t)f->at), f->file.max);
+                              (long long)f->offset + (long long)f->at, f->file.max);
                 return 0;
         default:
                 return -ENOENT;

@@ -62,15 +62,15 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
 #define sys_openat(meaning, dir, name, flags)    sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
 #define sys_create(meaning, dir, name, flags, mode) \
-        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode) /* O_CREAT|O_EXCL, too */
-#define sys_fstatat(meaning, dir, name, st)      sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
-#define sys_unlinkat(meaning, dir, name)         sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
-#define sys_fstatfs(meaning, fd, st)             sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
-#define sys_pipe2(meaning, fds, flags)           sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
-#define sys_flock(meaning, fd, operation)        sys_flock_(SYS_SITE("flock", meaning), fd, operation)
-#define sys_dup3(meaning, from, to, flags)       sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
-#define sys_unread(meaning, fd, bytes)           sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
-#define sys_random(meaning, data, size)          sys_random_(SYS_SITE("getrandom", meaning), data, size)
+        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                                 /* O_CREAT|O_EXCL, too */
+#define sys_fstatat(meaning, dir, name, st) sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
+#define sys_unlinkat(meaning, dir, name)    sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
+#define sys_fstatfs(meaning, fd, st)        sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
+#define sys_pipe2(meaning, fds, flags)      sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
+#define sys_flock(meaning, fd, operation)   sys_flock_(SYS_SITE("flock", meaning), fd, operation)
+#define sys_dup3(meaning, from, to, flags)  sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
+#define sys_unread(meaning, fd, bytes)      sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
+#define sys_random(meaning, data, size)     sys_random_(SYS_SITE("getrandom", meaning), data, size)
 /* signals */
 #define sys_sigaction(meaning, number, old)     sys_sigaction_(SYS_SITE("rt_sigaction", meaning), number, old) /* asks only */
 #define sys_sigmask(meaning, how, set, old)     sys_sigmask_(SYS_SITE("rt_sigprocmask", meaning), how, set, old)

@@ -376,7 +376,7 @@ static int in_groups(int fd, gid_t wanted)
         int r;
 
         r = sys_getsockopt("how many groups has the peer", fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size);
-        if (r == 0 || r != -ERANGE)
+        if (r != -ERANGE)
                 return r;
         groups = sys_alloc("the peer's groups", size);
         if (!groups)
