@@ -184,7 +184,7 @@ static bool is_network(long type)
 
 static int look(const struct ipw_address *a, struct file *f, struct ipw_why *why)
 {
-        struct statfs system;
+        struct statfs system = { 0 };
         struct stat st;
         int r;
 

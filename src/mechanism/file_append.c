@@ -176,9 +176,12 @@ static ssize_t appender_send(struct link *link, const struct ipw_message *m, siz
 static int appender_wait(struct link *link, unsigned direction, int64_t until)
 {
         struct appender *a = container_of(link, struct appender, file.link);
+        int64_t left = until - clock_now();
         int r;
 
-        r = sys_sleep("another writer has the file", MAX(MIN(a->pause, until - clock_now()), 0));
+        if (left <= 0)
+                return 0;
+        r = sys_sleep("another writer has the file", MIN(a->pause, left));
         a->pause = MIN(a->pause * 2, (int64_t)PAUSE_LAST);
         return r;
 }

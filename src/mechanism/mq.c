@@ -63,10 +63,10 @@ static ssize_t send_one(struct mq *q, const struct ipw_message *m, unsigned flag
         const void *data = m->data;
         int r;
 
-        if (m->iov || !data) {
+        if (m->iov)
                 message_copy(q->buffer, m, 0, size);
+        if (m->iov || !data) /* an empty message may have no data */
                 data = q->buffer;
-        }
         if (flags & LINK_SLEEP)
                 r = sys_mq_timedsend("put a message in, sleep while the queue is full", q->fd, data, size, priority, NULL);
         else
