@@ -8,6 +8,7 @@ extern const struct mechanism mechanism_mq;
 extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
 extern const struct mechanism mechanism_unix_seqpacket;
+extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
 
 /* One line each, so that they join without touching each other. */
@@ -17,6 +18,7 @@ const struct mechanism *const registry[] = {
         &mechanism_fifo,
         &mechanism_mq,
         &mechanism_mq_sysv,
+        &mechanism_unix_stream,
         &mechanism_unix_seqpacket,
         &mechanism_file,
         &mechanism_fd,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * framing=line: for the other side being a plain program. A message is what stands before a newline; the last one may lack it. An empty line is an empty message.
+ * framing=line: for the other side being a plain program. A message is what stands before a newline. An empty line is an empty message.
+ *
+ * The last line of a pipe may lack its newline, for a pipe keeps what one write puts there whole. Over a socket such a line may as well be one whose
+ * sender was killed, or the network cut, in the middle: it is no message, and counted as discarded.
  *
  * A pipe keeps a write whole up to PIPE_BUF bytes, and lines carry no mark of who wrote them: so a sender refuses longer ones unless told that nobody else
  * writes (writers=1). A receiver takes what comes, up to max=; of a longer line it drops all up to the newline and counts it.
@@ -56,7 +59,7 @@ static int take(struct delimited *d, struct ipw_message *m)
         while (in->from < in->to) {
                 const char *at = in->bytes + in->from;
                 size_t have = in->to - in->from, end = line_end(at, d->seen, have);
-                bool whole = end < have || in->ended;
+                bool whole = end < have || (in->ended && d->framed.stream->atomic_max);
                 int r;
 
                 if (!d->skipping && end > d->max) {
@@ -96,6 +99,9 @@ static ssize_t delimited_recv(struct link *l, struct ipw_message *m, size_t n, u
                 if (got || r < 0)
                         break;
                 if (in->ended) {
+                        if (in->from < in->to)
+                                d->framed.link.stats.discarded++;
+                        in->from = in->to;
                         r = -EPIPE;
                         break;
                 }

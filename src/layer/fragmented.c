@@ -277,7 +277,7 @@ int fragmented_open(struct stream *s, struct inbox *in, struct framing_options o
         f->framed.in = in;
         f->stale = s->stale;
         f->joiner.max = f->framed.link.caps.max_msg;
-        f->joiner.memory = MAX((size_t)MEMORY, 4 * f->joiner.max);
+        f->joiner.memory = s->ops->writer_gone ? MAX((size_t)MEMORY, 4 * f->joiner.max) : f->joiner.max; /* one writer has one under way */
         *out = &steal(&f)->framed.link;
         return 0;
 }

@@ -59,9 +59,9 @@ int framed_why(struct framed *f, unsigned direction, int error, struct ipw_why *
         if (direction == IPW_SEND && (error == EAGAIN || error == ETIMEDOUT) && f->out.stuck) {
                 (void)why_set(
                         why, error,
-                        "%s: a message of %zu bytes does not fit at once (%zu bytes do), and the receiver took too little of it: give the send "
-                        "more time, or let IPW_DEFER accept it",
-                        s->name, f->out.stuck, s->capacity);
+                        "%s: a message of %zu bytes does not fit at once, and the receiver took too little of it: give the send more time, or let "
+                        "IPW_DEFER accept it",
+                        s->name, f->out.stuck);
                 return 0;
         }
         return s->ops->why ? s->ops->why(s, direction, error, why) : -ENOENT;
@@ -75,6 +75,7 @@ int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, si
         if (size)
                 memcpy(m->data, data, size);
         m->flags &= IPW_DEFER;
+        framed_sender(f, m);
         m->lost = f->link.stats.dropped - f->told;
         if (unlikely(m->lost)) {
                 m->flags |= IPW_HAS_LOST;

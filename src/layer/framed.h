@@ -27,5 +27,14 @@ void framed_close(struct framed *, int inherited);
 /* The text for an error that all framings explain alike. 0, -ENOENT. */
 int framed_why(struct framed *, unsigned direction, int error, struct ipw_why *);
 
+/* Tells who sent it, where the stream knows. */
+static inline void framed_sender(const struct framed *f, struct ipw_message *m)
+{
+        if (f->stream->sender.source) {
+                m->sender = f->stream->sender;
+                m->flags |= IPW_HAS_SENDER;
+        }
+}
+
 /* Hands a message of `size` bytes out. 1, -EMSGSIZE. */
 int framed_deliver(struct framed *, struct ipw_message *, const char *data, size_t size);

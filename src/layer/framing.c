@@ -13,7 +13,9 @@
 
 struct framing_options framing_options(const struct ipw_address *address)
 {
-        return (struct framing_options){ .max = (size_t)address_number(address, "max"), .alone = address_number(address, "writers") == 1 };
+        const char *writers = address_text(address, "writers"); /* NULL: a mechanism with one writer by nature */
+
+        return (struct framing_options){ .max = (size_t)address_number(address, "max"), .alone = !writers || strcmp(writers, "1") == 0 };
 }
 
 void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *word, struct framing_options options)

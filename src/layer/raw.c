@@ -39,6 +39,7 @@ static ssize_t raw_recv(struct link *l, struct ipw_message *m, size_t n, unsigne
                 return r < 0 ? r : -EPIPE;
         m->size = (size_t)r;
         m->flags &= IPW_DEFER;
+        framed_sender(f, m);
         return 1;
 }
 

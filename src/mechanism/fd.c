@@ -17,6 +17,7 @@
 #include "framing.h"
 #include "option.h"
 #include "pipe.h"
+#include "socket_stream.h"
 #include "sys.h"
 #include "unix_seqpacket.h"
 #include "why.h"
@@ -128,14 +129,18 @@ static void let_go(int fd)
         (void)sys_close("its copy is in place", null);
 }
 
-/* A socket keeps messages by itself: there is nothing to frame, and it goes both ways. */
+/* A seqpacket socket keeps messages by itself: there is nothing to frame. Of a stream socket a framing makes messages. Both go both ways. */
 static int open_socket(int given, const struct request *request, struct link **out, struct ipw_why *why)
 {
         _cleanup_(sys_closep)
         int fd = -1;
-        int r;
+        int type = 0, r;
+        socklen_t size = sizeof(type);
 
-        if (address_is_given(request->address, "framing"))
+        r = sys_getsockopt("does it keep messages whole", given, SOL_SOCKET, SO_TYPE, &type, &size);
+        if (r < 0)
+                return why_set(why, -r, "fd:%d: %s", given, why_name(r));
+        if (type != SOCK_STREAM && address_is_given(request->address, "framing"))
                 return why_set(why, EOPNOTSUPP, "fd:%d: is a socket that keeps messages whole; leave framing= away", given);
         fd = sys_fcntl("a descriptor of our own", given, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
@@ -273,7 +278,7 @@ static const struct ipw_option options[] = { OPTION_FRAMING, OPTION_MAX, OPTION_
 const struct mechanism mechanism_fd = {
         .about = { .scheme = "fd",
                    .syntax = "fd:N or fd:R,W",
-                   .summary = "a descriptor that this process was given: an end of a pipe, or a Unix seqpacket socket",
+                   .summary = "a descriptor that this process was given: an end of a pipe, or a connected socket",
                    .good_for = "ends that a parent made, and standard input and output",
                    .sample = "",
                    .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,

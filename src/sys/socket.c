@@ -69,6 +69,16 @@ int sys_recvmmsg_(struct sys_site *site, int fd, struct mmsghdr *messages, unsig
         THROUGH(recvmmsg(fd, messages, n, flags, NULL), "%d, [%u messages], 0x%x", fd, n, flags);
 }
 
+int sys_getsockname_(struct sys_site *site, int fd, struct sockaddr *address, socklen_t *size)
+{
+        THROUGH(getsockname(fd, address, size), "%d, ..., %u", fd, *size);
+}
+
+int sys_getpeername_(struct sys_site *site, int fd, struct sockaddr *address, socklen_t *size)
+{
+        THROUGH(getpeername(fd, address, size), "%d, ..., %u", fd, *size);
+}
+
 int sys_getsockopt_(struct sys_site *site, int fd, int level, int name, void *value, socklen_t *size)
 {
         THROUGH(getsockopt(fd, level, name, value, size), "%d, %d, %d", fd, level, name);

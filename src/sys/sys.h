@@ -93,6 +93,8 @@ static inline ssize_t sys_result(ssize_t r)
         SYS_IN_PLACE(recvmsg(fd, message, flags), sys_recvmsg_(SYS_SITE("recvmsg", meaning), fd, message, flags))
 #define sys_sendmmsg(meaning, fd, messages, n, flags)         sys_sendmmsg_(SYS_SITE("sendmmsg", meaning), fd, messages, n, flags)
 #define sys_recvmmsg(meaning, fd, messages, n, flags)         sys_recvmmsg_(SYS_SITE("recvmmsg", meaning), fd, messages, n, flags)
+#define sys_getsockname(meaning, fd, address, size)           sys_getsockname_(SYS_SITE("getsockname", meaning), fd, address, size)
+#define sys_getpeername(meaning, fd, address, size)           sys_getpeername_(SYS_SITE("getpeername", meaning), fd, address, size)
 #define sys_getsockopt(meaning, fd, level, name, value, size) sys_getsockopt_(SYS_SITE("getsockopt", meaning), fd, level, name, value, size)
 #define sys_setsockopt(meaning, fd, level, name, value, size) sys_setsockopt_(SYS_SITE("setsockopt", meaning), fd, level, name, value, size)
 /* System V message queues */
@@ -187,6 +189,8 @@ ssize_t sys_recvmsg_(struct sys_site *, int fd, struct msghdr *, int flags);
 struct mmsghdr;
 int sys_sendmmsg_(struct sys_site *, int fd, struct mmsghdr *, unsigned n, int flags);
 int sys_recvmmsg_(struct sys_site *, int fd, struct mmsghdr *, unsigned n, int flags);
+int sys_getsockname_(struct sys_site *, int fd, struct sockaddr *, socklen_t *size);
+int sys_getpeername_(struct sys_site *, int fd, struct sockaddr *, socklen_t *size);
 int sys_getsockopt_(struct sys_site *, int fd, int level, int name, void *value, socklen_t *size);
 int sys_setsockopt_(struct sys_site *, int fd, int level, int name, const void *value, socklen_t size);
 int sys_msgget_(struct sys_site *, key_t key, int flags);

@@ -200,11 +200,11 @@ static socklen_t socket_address(const struct run *run, unsigned role, struct soc
         return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
 }
 
-static int open_socket(const struct run *run, unsigned role)
+static int open_socket_of(const struct run *run, unsigned role, int type)
 {
         struct sockaddr_un sa;
         socklen_t size = socket_address(run, role, &sa);
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+        int fd = socket(AF_UNIX, type, 0);
 
         CHECK(fd >= 0, "socket: %s", strerror(errno));
         if (role == IPW_PUSH)
@@ -212,6 +212,16 @@ static int open_socket(const struct run *run, unsigned role)
         else
                 CHECK(bind(fd, (struct sockaddr *)&sa, size) == 0 && listen(fd, 4) == 0, "bind: %s", strerror(errno));
         return fd;
+}
+
+static int open_socket(const struct run *run, unsigned role)
+{
+        return open_socket_of(run, role, SOCK_SEQPACKET);
+}
+
+static int open_stream(const struct run *run, unsigned role)
+{
+        return open_socket_of(run, role, SOCK_STREAM);
 }
 
 static int socket_ready(int fd)
@@ -269,6 +279,9 @@ static const struct plain table[] = {
         { "fifo", .mode = path_mode, .none = ours },
         { "mq+sysv", open_queue, NULL, queue_send, queue_recv, queue_close, queue_mode, NULL },
         { "mq", open_posix_queue, NULL, posix_queue_send, posix_queue_recv, close_fd, posix_queue_mode, NULL },
+        { "unix/raw", open_stream, socket_ready, write_all, read_all, close_fd, path_mode, NULL },
+        { "unix/line", open_stream, socket_ready, write_line, read_line, close_fd, path_mode, NULL },
+        { "unix", .mode = path_mode, .none = ours },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
         { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
