@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * framing=line: for the other side being a plain program. A message is what stands before a newline. An empty line is an empty message.
+ * framing=line and framing=nul: for the other side being a plain program. A message is what stands before a newline, or a NUL byte. An empty line is an empty
+ * message.
  *
  * The last line of a pipe may lack its newline, for a pipe keeps what one write puts there whole. Over a socket such a line may as well be one whose
- * sender was killed, or the network cut, in the middle: it is no message, and counted as discarded.
+ * sender was killed, or the network cut, in the middle: it is no message, and counted as discarded. So is what lacks its NUL, anywhere.
  *
  * A pipe keeps a write whole up to PIPE_BUF bytes, and lines carry no mark of who wrote them: so a sender refuses longer ones unless told that nobody else
  * writes (writers=1). A receiver takes what comes, up to max=; of a longer line it drops all up to the newline and counts it.
@@ -15,29 +16,32 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "delimiter.h"
 #include "framed.h"
 #include "framing.h"
-#include "line.h"
 #include "message.h"
 #include "sys.h"
 #include "why.h"
 
 struct delimited {
         struct framed framed;
-        ssize_t newline; /* where the payload last refused had one */
-        size_t max;      /* of a line that comes */
-        size_t seen;     /* bytes at hand that are known to hold no newline */
-        bool skipping;   /* inside a line that is too long */
+        char end;      /* the byte behind each message */
+        ssize_t at;    /* where the payload last refused had that byte */
+        size_t max;    /* of a message that comes */
+        size_t seen;   /* bytes at hand that are known not to hold it */
+        bool skipping; /* inside a message that is too long */
 };
 
 static size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first, size_t *took,
                     bool *last)
 {
+        const struct delimited *d = context;
+
         *last = left < room;
         *took = *last ? left : MIN(left - 1, room);
         message_copy(to, m, from, *took);
         if (*last)
-                to[left] = '\n';
+                to[left] = d->end;
         return *took + *last;
 }
 
@@ -46,7 +50,7 @@ static ssize_t delimited_send(struct link *l, const struct ipw_message *m, size_
         struct delimited *d = container_of(l, struct delimited, framed.link);
         size_t good = 0;
 
-        while (good < n && (d->newline = line_breaks(&m[good])) < 0)
+        while (good < n && (d->at = delimiter_within(d->end, &m[good])) < 0)
                 good++;
         return good ? outbox_send(&d->framed.out, m, good, flags) : -EINVAL;
 }
@@ -58,8 +62,8 @@ static int take(struct delimited *d, struct ipw_message *m)
 
         while (in->from < in->to) {
                 const char *at = in->bytes + in->from;
-                size_t have = in->to - in->from, end = line_end(at, d->seen, have);
-                bool whole = end < have || (in->ended && d->framed.stream->atomic_max);
+                size_t have = in->to - in->from, end = delimiter_find(d->end, at, d->seen, have);
+                bool whole = end < have || (in->ended && d->end == '\n' && d->framed.stream->atomic_max);
                 int r;
 
                 if (!d->skipping && end > d->max) {
@@ -99,8 +103,7 @@ static ssize_t delimited_recv(struct link *l, struct ipw_message *m, size_t n, u
                 if (got || r < 0)
                         break;
                 if (in->ended) {
-                        if (in->from < in->to)
-                                d->framed.link.stats.discarded++;
+                        d->framed.link.stats.discarded += in->from < in->to;
                         in->from = in->to;
                         r = -EPIPE;
                         break;
@@ -119,15 +122,17 @@ static int delimited_why(struct link *l, unsigned direction, int error, struct i
 
         error = abs(error);
         if (direction == IPW_SEND && error == EINVAL) {
-                (void)why_set(why, EINVAL,
-                              "%s: the payload holds a newline, at byte %zd, and so would be two lines; framing=frame carries any payload",
-                              l->caps.stack, d->newline);
+                (void)why_set(
+                        why, EINVAL,
+                        "%s: the payload holds a %s, at byte %zd, and so would be two messages; framing=frame carries any payload, or "
+                        "len4be or netstring for other programs",
+                        l->caps.stack, d->end ? "newline" : "NUL byte", d->at);
                 return 0;
         }
         if (direction == IPW_SEND && error == EMSGSIZE && l->caps.max_msg < d->max) {
                 (void)why_set(
                         why, EMSGSIZE,
-                        "%s: a line may have %zu bytes here, or other writers might come between: say writers=1 if there are none, or framing=frame",
+                        "%s: a message may have %zu bytes here, or other writers might come between: say writers=1 if there are none, or framing=frame",
                         l->caps.stack, l->caps.max_msg);
                 return 0;
         }
@@ -150,21 +155,23 @@ static const struct link_ops ops[] = {
         [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = delimited_recv },
 };
 
-int delimited_open(struct stream *s, struct inbox *in, struct framing_options options, struct link **out, struct ipw_why *why)
+int delimited_open(struct stream *s, struct inbox *in, const char *word, struct framing_options options, struct link **out,
+                   struct ipw_why *why)
 {
         _cleanup_(freep)
         struct delimited *d = sys_alloc("a link of lines", sizeof(*d));
-        struct outbox_encoding encoding = { .overhead = 1, .stage = stage };
+        struct outbox_encoding encoding = { .overhead = 1, .stage = stage, .context = d };
         int r = d ? 0 : -ENOMEM;
 
         if (r == 0 && (s->ways & IPW_SEND))
-                r = outbox_open(&d->framed.out, s, &encoding, options.alone ? 16 * PIPE_BUF : PIPE_BUF, &d->framed.link.stats.unsettled);
+                r = outbox_open(&d->framed.out, s, &encoding, framing_write_most(s, options), &d->framed.link.stats.unsettled);
         if (r < 0)
                 return why_call(why, r, s->name, "cannot begin to send and receive lines");
-        framing_caps(&d->framed.link.caps, s, "line", options);
+        framing_caps(&d->framed.link.caps, s, word, options);
         d->framed.link.ops = &ops[s->ways];
         d->framed.stream = s;
         d->framed.in = in;
+        d->end = strcmp(word, "line") == 0 ? '\n' : 0;
         d->max = options.max;
         *out = &steal(&d)->framed.link;
         return 0;

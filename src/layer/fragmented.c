@@ -9,9 +9,7 @@
  * It refuses to guess: bytes that are not fragments poison the link. Only where a receiver takes over what an earlier one left behind, may the
  * first bytes be the end of a fragment whose beginning is gone.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +18,7 @@
 #include "frame.h"
 #include "framed.h"
 #include "framing.h"
+#include "likeness.h"
 #include "message.h"
 #include "sys.h"
 #include "why.h"
@@ -36,7 +35,7 @@ struct fragmented {
         size_t kept_size;
         size_t stale; /* see stream.h; 0 once a fragment was understood */
         bool broken;
-        unsigned char strange[16]; /* the bytes that broke it */
+        unsigned char strange[LIKENESS_BYTES]; /* the bytes that broke it */
         size_t strange_size;
 };
 
@@ -205,36 +204,20 @@ static ssize_t fragmented_recv(struct link *l, struct ipw_message *m, size_t n, 
         return receive(container_of(l, struct fragmented, framed.link), m, n, flags);
 }
 
-/* What do these bytes look like? People put the wrong program at the other end. */
-static const char *likeness(const unsigned char *bytes, size_t size)
-{
-        size_t text = 0;
-
-        if (size >= 4 && memcmp(bytes, "\0SP\0", 4) == 0)
-                return "the handshake of nanomsg or nng";
-        if (size >= 5 && (memcmp(bytes, "GET /", 5) == 0 || memcmp(bytes, "HTTP/", 5) == 0 || memcmp(bytes, "POST ", 5) == 0))
-                return "HTTP";
-        if (size >= 3 && memcmp(bytes, "ipw", 3) == 0)
-                return size < 4 || bytes[3] == 1 ? "a fragment with wrong fields" : "another version of this framing";
-        while (text < size && (isprint(bytes[text]) || isspace(bytes[text]) || bytes[text] >= 0x80))
-                text++;
-        return text == size ? "text" : "something else";
-}
-
 static int fragmented_why(struct link *l, unsigned direction, int error, struct ipw_why *why)
 {
         struct fragmented *f = container_of(l, struct fragmented, framed.link);
-        char hex[3 * sizeof(f->strange) + 1] = "";
+        bool ours = f->strange_size >= 4 && memcmp(f->strange, "ipw\1", 4) == 0;
+        char hex[3 * LIKENESS_BYTES + 1];
 
         error = abs(error);
         if (error == EBADMSG) {
-                for (size_t i = 0; i < f->strange_size; i++)
-                        (void)snprintf(hex + 3 * i, 4, " %02x", f->strange[i]);
+                likeness_hex(hex, f->strange, f->strange_size);
                 (void)why_set(
                         why, EBADMSG,
                         "%s: what came is not framing=frame but looks like %s (bytes%s). A plain program at the other end: use framing=line; "
                         "bytes without boundaries: framing=raw",
-                        l->caps.stack, likeness(f->strange, f->strange_size), hex);
+                        l->caps.stack, ours ? "a fragment with wrong fields" : likeness(f->strange, f->strange_size), hex);
                 return 0;
         }
         return framed_why(&f->framed, direction, error, why);

@@ -67,13 +67,9 @@ int framed_why(struct framed *f, unsigned direction, int error, struct ipw_why *
         return s->ops->why ? s->ops->why(s, direction, error, why) : -ENOENT;
 }
 
-int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, size_t size)
+void framed_delivered(struct framed *f, struct ipw_message *m, size_t size)
 {
         m->size = size;
-        if (unlikely(size > m->capacity))
-                return -EMSGSIZE;
-        if (size)
-                memcpy(m->data, data, size);
         m->flags &= IPW_DEFER;
         framed_sender(f, m);
         m->lost = f->link.stats.dropped - f->told;
@@ -81,5 +77,16 @@ int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, si
                 m->flags |= IPW_HAS_LOST;
                 f->told = f->link.stats.dropped;
         }
+}
+
+int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, size_t size)
+{
+        if (unlikely(size > m->capacity)) {
+                m->size = size;
+                return -EMSGSIZE;
+        }
+        if (size)
+                memcpy(m->data, data, size);
+        framed_delivered(f, m, size);
         return 1;
 }

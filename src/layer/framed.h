@@ -38,3 +38,5 @@ static inline void framed_sender(const struct framed *f, struct ipw_message *m)
 
 /* Hands a message of `size` bytes out. 1, -EMSGSIZE. */
 int framed_deliver(struct framed *, struct ipw_message *, const char *data, size_t size);
+/* The same where the payload is in its place already. */
+void framed_delivered(struct framed *, struct ipw_message *, size_t size);

@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "frame.h"
+#include "length.h"
 #include "why.h"
 
 struct framing_options framing_options(const struct ipw_address *address)
@@ -16,6 +17,17 @@ struct framing_options framing_options(const struct ipw_address *address)
         const char *writers = address_text(address, "writers"); /* NULL: a mechanism with one writer by nature */
 
         return (struct framing_options){ .max = (size_t)address_number(address, "max"), .alone = !writers || strcmp(writers, "1") == 0 };
+}
+
+size_t framing_write_most(const struct stream *s, struct framing_options options)
+{
+        return s->atomic_max && !options.alone ? PIPE_BUF : (size_t)16 * PIPE_BUF;
+}
+
+/* What other programs speak, and nothing in it says who wrote it. */
+static bool is_plain(const char *word)
+{
+        return strcmp(word, "line") == 0 || strcmp(word, "nul") == 0 || length_named(word);
 }
 
 void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *word, struct framing_options options)
@@ -33,12 +45,16 @@ void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *wor
                 caps->flags &= ~(uint32_t)IPW_CAP_MANY_SENDERS;
                 return;
         }
-        if (strcmp(word, "line") == 0) {
+        if (is_plain(word)) {
+                const struct length *length = length_named(word);
+                size_t overhead = length ? length_header(length, atomic) + length->tail : 1;
                 bool limited = (s->ways & IPW_SEND) && s->atomic_max && !options.alone;
 
-                caps->max_msg = limited ? MIN(max, atomic - 1) : max;
-                caps->atomic_max = s->atomic_max ? MIN(max, atomic - 1) : 0;
-                caps->max_batch = atomic;
+                if (length)
+                        max = MIN(max, length_most(length));
+                caps->max_msg = limited ? MIN(max, atomic - overhead) : max;
+                caps->atomic_max = s->atomic_max ? MIN(max, atomic - overhead) : 0;
+                caps->max_batch = framing_write_most(s, options) / overhead;
                 if (!limited && (s->ways & IPW_SEND))
                         caps->flags &= ~(uint32_t)IPW_CAP_MANY_SENDERS;
                 return;
@@ -48,25 +64,37 @@ void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *wor
         caps->max_batch = atomic / FRAME_HEADER;
 }
 
+/* Can who reads this (NULL: not known) understand that? Bytes without boundaries may be anything but frames, which only we write. */
+static bool understood(const char *read, const char *written)
+{
+        if (!read || strcmp(read, written) == 0)
+                return true;
+        if (strcmp(read, "auto") == 0)
+                return strcmp(written, "frame") == 0 || strcmp(written, "line") == 0;
+        return strcmp(read, "raw") == 0 ? strcmp(written, "frame") != 0 : strcmp(written, "raw") == 0 && strcmp(read, "frame") != 0;
+}
+
 /* A sender takes its receiver's word for it; two that cannot understand each other are told so. */
 static int agree(const struct stream *s, const char **word, struct ipw_why *why)
 {
         bool guess = strcmp(*word, "auto") == 0;
 
         if (guess && s->ways == (IPW_SEND | IPW_RECV))
-                return why_set(why, EOPNOTSUPP, "%s: framing=auto goes one way; a PAIR needs framing=frame, line or raw", s->name);
+                return why_set(why, EOPNOTSUPP, "%s: framing=auto goes one way; say which framing this PAIR has, such as framing=frame",
+                               s->name);
         if (!(s->ways & IPW_SEND))
                 return 0;
         if (guess) {
                 *word = !s->framing ? "line" : strcmp(s->framing, "auto") == 0 ? "frame" : s->framing;
-        } else if (s->framing && strcmp(s->framing, "auto") != 0 && (strcmp(s->framing, "frame") == 0) != (strcmp(*word, "frame") == 0)) {
+        } else if (!understood(s->framing, *word)) {
+                if (strcmp(s->framing, "auto") == 0)
+                        return why_set(why, EPROTO,
+                                       "%s: the receiver reads framing=auto, which is frame or line; this sender writes framing=%s",
+                                       s->name, *word);
                 return why_set(
                         why, EPROTO,
                         "%s: the receiver reads framing=%s, this sender writes framing=%s: make them equal, or say framing=auto here",
                         s->name, s->framing, *word);
-        } else if (s->framing && strcmp(s->framing, "auto") == 0 && strcmp(*word, "raw") == 0) {
-                return why_set(why, EPROTO, "%s: the receiver reads framing=auto, which is frame or line; this sender writes framing=raw",
-                               s->name);
         }
         return 0;
 }
@@ -96,8 +124,10 @@ int framing_open(struct stream *stream, const char *word, const struct request *
         }
         if (strcmp(word, "frame") == 0)
                 r = fragmented_open(s, in, framing_options(request->address), out, why);
-        else if (strcmp(word, "line") == 0)
-                r = delimited_open(s, in, framing_options(request->address), out, why);
+        else if (length_named(word))
+                r = prefixed_open(s, in, word, framing_options(request->address), out, why);
+        else if (is_plain(word))
+                r = delimited_open(s, in, word, framing_options(request->address), out, why);
         else if (strcmp(word, "raw") == 0)
                 r = raw_open(s, framing_options(request->address), out, why);
         else

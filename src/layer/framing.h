@@ -4,6 +4,9 @@
  *
  * frame   ours: many writers, any payload, any size up to max=
  * line    a message is what stands before a newline: what plain programs speak
+ * nul     the same with a NUL byte
+ * len...  the payload's length stands before it: 1, 2, 4 or 8 bytes, the highest (be) or the lowest (le) first
+ * netstring   "5:hello,"
  * raw     no boundaries: what one read gives is a message
  * auto    a receiver looks at the first bytes: ours, else lines. A sender does as its receiver, as far as that can be seen, else lines
  */
@@ -13,17 +16,19 @@
 #include "mechanism.h"
 
 /* The options that belong to them, for the tables of the mechanisms. */
-#define OPTION_FRAMING                                                                                               \
-        {                                                                                                            \
-                "framing", "frame|line|raw|auto", "frame", "how bytes become messages; auto: as the other side does" \
+#define FRAMING_LENGTHS "len1|len2be|len2le|len4be|len4le|len8be|len8le|netstring"
+#define OPTION_FRAMING                                                             \
+        {                                                                          \
+                "framing", "frame|line|nul|" FRAMING_LENGTHS "|raw|auto", "frame", \
+                        "how bytes become messages; auto: as the other side does"  \
         }
 #define OPTION_MAX                                                                                          \
         {                                                                                                   \
                 "max", "1..1G", "16M", "largest message; what is larger is refused, or dropped and counted" \
         }
-#define OPTION_WRITERS                                                                                                       \
-        {                                                                                                                    \
-                "writers", "0..1", "0", "1: no other process writes, so a line may be longer than the kernel keeps together" \
+#define OPTION_WRITERS                                                                                                          \
+        {                                                                                                                       \
+                "writers", "0..1", "0", "1: no other process writes, so a message may be longer than the kernel keeps together" \
         }
 
 struct framing_options {
@@ -38,8 +43,12 @@ int framing_open(struct stream *, const char *word, const struct request *, stru
 /* What such a link can do, over a stream of which only name, caps, ways, atomic_max and capacity need be known. */
 void framing_caps(struct ipw_caps *, const struct stream *, const char *word, struct framing_options);
 
+/* The largest write of a framing without marks of its own: what others may write to, must not be torn. */
+size_t framing_write_most(const struct stream *, struct framing_options);
+
 /* The framings themselves; each owns stream and inbox on success only. */
 int fragmented_open(struct stream *, struct inbox *, struct framing_options, struct link **, struct ipw_why *);
-int delimited_open(struct stream *, struct inbox *, struct framing_options, struct link **, struct ipw_why *);
+int delimited_open(struct stream *, struct inbox *, const char *word, struct framing_options, struct link **, struct ipw_why *);
+int prefixed_open(struct stream *, struct inbox *, const char *word, struct framing_options, struct link **, struct ipw_why *);
 int raw_open(struct stream *, struct framing_options, struct link **, struct ipw_why *);
 int guess_open(struct stream *, struct inbox *, struct framing_options, struct link **, struct ipw_why *);

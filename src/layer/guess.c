@@ -43,7 +43,7 @@ static ssize_t decide(struct guess *g, unsigned flags)
         if (r > 0 || g->stream->stale)
                 r = fragmented_open(g->stream, g->in, g->options, &g->found, &why);
         else
-                r = delimited_open(g->stream, g->in, g->options, &g->found, &why);
+                r = delimited_open(g->stream, g->in, "line", g->options, &g->found, &why);
         if (r == 0)
                 g->link.caps = g->found->caps;
         return r;

@@ -38,7 +38,7 @@ struct inbox *inbox_new(struct stream *s)
         return in->bytes ? steal(&in) : NULL;
 }
 
-static int make_room(struct inbox *in, size_t want)
+int inbox_reserve(struct inbox *in, size_t want)
 {
         size_t have = in->to - in->from, room = in->room;
         char *bytes;
@@ -69,7 +69,7 @@ ssize_t inbox_fill(struct inbox *in, size_t want, unsigned flags)
 
         if (in->ended)
                 return 0;
-        r = make_room(in, want);
+        r = inbox_reserve(in, want);
         if (r < 0)
                 return r;
         iov = (struct iovec){ in->bytes + in->to, in->room - in->to };

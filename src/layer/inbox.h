@@ -23,4 +23,7 @@ void inbox_freep(struct inbox **);
 /* One read, if it must be after making room for `want` bytes in a row. Bytes read; 0 the end, from then on always; -errno. */
 ssize_t inbox_fill(struct inbox *, size_t want, unsigned flags);
 
+/* Room for `want` bytes in a row, those that are there among them, and some more. 0, -ENOMEM. */
+int inbox_reserve(struct inbox *, size_t want);
+
 int inbox_pollfd(struct inbox *, bool left_over, struct pollfd *);

@@ -31,10 +31,11 @@ enum {
         BYTE_OTHERS = FRAME_WRITERS,
         BYTE_NOBODY = 8999, /* held only by who holds all of them, and is removing the name */
         BYTE_READER = 9000,
-        BYTE_LAST = BYTE_READER + 3,
+        BYTE_LAST = BYTE_READER + 15,
 };
 
-static const char *const framings[] = { "frame", "line", "raw", "auto" };
+static const char *const framings[BYTE_LAST - BYTE_READER + 1] = { "frame",  "line",   "raw",    "auto",   "nul",    "len1",     "len2be",
+                                                                   "len2le", "len4be", "len4le", "len8be", "len8le", "netstring" };
 
 /* ---- reading and writing --------------------------------------------------------------------------------------------------------- */
 

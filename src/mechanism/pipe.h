@@ -6,7 +6,7 @@
  *      flock                  the reader: there is one
  *      bytes 1..4000          a writer of fragments, the byte is its number
  *      bytes 4001..8000       a writer of anything else
- *      bytes 9000..9003       shared: what the reader reads: frame, line, raw, auto
+ *      bytes 9000..9015       shared: what the reader reads, a byte for each framing
  *
  * Such locks are by open file description, and descriptors that were inherited or passed on share one. So an end is always reopened through
  * /proc/self/fd before it is used; that also gives it flags of its own.

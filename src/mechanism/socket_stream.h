@@ -13,12 +13,13 @@
  */
 #pragma once
 
-#include "mechanism.h"
+#include "framing.h"
 
 /* Options with other standards than those of pipes. */
-#define OPTION_SOCKET_FRAMING                                                                                        \
-        {                                                                                                            \
-                "framing", "frame|line|raw|auto", "frame", "how bytes become messages; auto: as the other side does" \
+#define OPTION_SOCKET_FRAMING                                                      \
+        {                                                                          \
+                "framing", "frame|line|nul|" FRAMING_LENGTHS "|raw|auto", "frame", \
+                        "how bytes become messages; auto: as the other side does"  \
         }
 #define OPTION_SOCKET_MAX                                                                                  \
         {                                                                                                  \

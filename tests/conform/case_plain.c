@@ -3,8 +3,16 @@
 #include "cases.h"
 #include "suite.h"
 
-static const size_t sizes[] = { 1, NAMED, 100, 1000, 4000 };
-enum { SIZES = sizeof(sizes) / sizeof(sizes[0]), ROUNDS = 10 };
+enum { COUNT = 50 };
+
+/* Of message number i. */
+static size_t size_of(const struct run *run, unsigned i)
+{
+        static const size_t sizes[] = { 1, NAMED, 100, 1000, 4000 };
+        size_t size = sizes[i % (sizeof(sizes) / sizeof(sizes[0]))];
+
+        return size < run->bound.max_msg ? size : run->bound.max_msg;
+}
 
 static const struct plain *plain_or_fail(struct run *run)
 {
@@ -22,9 +30,9 @@ static void send_plainly(struct run *run, void *argument)
         int end = p->open(run, IPW_PUSH);
 
         leave_end(run, IPW_PULL);
-        for (unsigned i = 0; i < SIZES * ROUNDS; i++) {
-                fill(run, outbox, sizes[i % SIZES], 1, i);
-                p->send(end, outbox, sizes[i % SIZES]);
+        for (unsigned i = 0; i < COUNT; i++) {
+                fill(run, outbox, size_of(run, i), 1, i);
+                p->send(end, outbox, size_of(run, i));
         }
         step_wait(1);
         p->close(end);
@@ -42,8 +50,8 @@ void case_plain_sender(struct run *run)
         leave_end(run, IPW_PUSH);
         if (run->row->mechanism->anonymous)
                 in = open_end(run, IPW_PULL);
-        for (unsigned i = 0; i < SIZES * ROUNDS; i++)
-                get(run, in, sizes[i % SIZES], 1, i);
+        for (unsigned i = 0; i < COUNT; i++)
+                get(run, in, size_of(run, i), 1, i);
         step_to(1);
         peer_end(pid);
         if (ipw_link_caps(in)->flags & IPW_CAP_ENDS)
@@ -60,10 +68,10 @@ static void receive_plainly(struct run *run, void *argument)
         step_to(1);
         if (p->ready)
                 end = p->ready(end);
-        for (unsigned i = 0; i < SIZES * ROUNDS; i++) {
-                size_t n = p->recv(end, inbox, is_bytes(run) ? sizes[i % SIZES] : BOX);
+        for (unsigned i = 0; i < COUNT; i++) {
+                size_t n = p->recv(end, inbox, is_bytes(run) ? size_of(run, i) : BOX);
 
-                EQUAL(n, sizes[i % SIZES]);
+                EQUAL(n, size_of(run, i));
                 check_filled(run, inbox, n, 1, i);
         }
         p->close(end);
@@ -78,8 +86,8 @@ void case_plain_receiver(struct run *run)
         leave_end(run, IPW_PULL);
         step_wait(1);
         out = open_end(run, IPW_PUSH);
-        for (unsigned i = 0; i < SIZES * ROUNDS; i++)
-                put(run, out, sizes[i % SIZES], 1, i);
+        for (unsigned i = 0; i < COUNT; i++)
+                put(run, out, size_of(run, i), 1, i);
         peer_end(pid);
         (void)ipw_close(out);
 }

@@ -70,23 +70,108 @@ static size_t read_all(int fd, void *data, size_t size)
         return have;
 }
 
-static void write_line(int fd, const void *data, size_t size)
+static void write_ended(int fd, const void *data, size_t size, char end)
 {
-        char line[5000];
+        char bytes[5000];
 
-        memcpy(line, data, size);
-        line[size] = '\n';
-        write_all(fd, line, size + 1);
+        memcpy(bytes, data, size);
+        bytes[size] = end;
+        write_all(fd, bytes, size + 1);
 }
 
-static size_t read_line(int fd, void *data, size_t room)
+static size_t read_ended(int fd, void *data, char end)
 {
         char *at = data;
 
         do {
                 CHECK(read(fd, at, 1) == 1, "read: %s", strerror(errno));
-        } while (*at++ != '\n');
+        } while (*at++ != end);
         return (size_t)(at - (char *)data - 1);
+}
+
+static void write_line(int fd, const void *data, size_t size)
+{
+        write_ended(fd, data, size, '\n');
+}
+
+static size_t read_line(int fd, void *data, size_t room)
+{
+        return read_ended(fd, data, '\n');
+}
+
+static void write_nul(int fd, const void *data, size_t size)
+{
+        write_ended(fd, data, size, 0);
+}
+
+static size_t read_nul(int fd, void *data, size_t room)
+{
+        return read_ended(fd, data, 0);
+}
+
+/* A length before the payload: `width` bytes, the highest or the lowest first. */
+static void write_prefixed(int fd, const void *data, size_t size, unsigned width, bool little)
+{
+        unsigned char bytes[5008] = { 0 };
+
+        for (unsigned i = 0; i < width; i++)
+                bytes[little ? i : width - 1 - i] = i < sizeof(size) ? (unsigned char)(size >> 8 * i) : 0;
+        memcpy(bytes + width, data, size);
+        write_all(fd, bytes, width + size);
+}
+
+static size_t read_prefixed(int fd, void *data, size_t room, unsigned width, bool little)
+{
+        unsigned char bytes[8];
+        size_t size = 0;
+
+        (void)read_all(fd, bytes, width);
+        for (unsigned i = 0; i < width; i++)
+                size = size << 8 | bytes[little ? width - 1 - i : i];
+        CHECK(size <= room, "a message of %zu bytes", size);
+        return read_all(fd, data, size);
+}
+
+#define PREFIXED(name, width, little)                                   \
+        static void write_##name(int fd, const void *data, size_t size) \
+        {                                                               \
+                write_prefixed(fd, data, size, width, little);          \
+        }                                                               \
+        static size_t read_##name(int fd, void *data, size_t room)      \
+        {                                                               \
+                return read_prefixed(fd, data, room, width, little);    \
+        }
+PREFIXED(len1, 1, false)
+PREFIXED(len2be, 2, false)
+PREFIXED(len2le, 2, true)
+PREFIXED(len4be, 4, false)
+PREFIXED(len4le, 4, true)
+PREFIXED(len8be, 8, false)
+PREFIXED(len8le, 8, true)
+
+static void write_netstring(int fd, const void *data, size_t size)
+{
+        char bytes[5032];
+        int header = sprintf(bytes, "%zu:", size);
+
+        memcpy(bytes + header, data, size);
+        bytes[(size_t)header + size] = ',';
+        write_all(fd, bytes, (size_t)header + size + 1);
+}
+
+static size_t read_netstring(int fd, void *data, size_t room)
+{
+        size_t size = 0;
+        char c;
+
+        while (read_all(fd, &c, 1) && c != ':') {
+                CHECK(c >= '0' && c <= '9' && size <= room, "no netstring: byte 0x%02x", (unsigned char)c);
+                size = size * 10 + (size_t)(c - '0');
+        }
+        CHECK(size <= room, "a message of %zu bytes", size);
+        (void)read_all(fd, data, size);
+        CHECK(read_all(fd, &c, 1) && c == ',', "no netstring: it ends in 0x%02x", (unsigned char)c);
+        return size;
 }
 
 /* A packet of an O_DIRECT pipe: one read takes one. */
@@ -269,18 +354,31 @@ static size_t fake_recv(int end, void *data, size_t room)
 
 static const char ours[] = "framing=frame is known to this library only";
 
+/* A way that carries bytes, and every framing over it that others speak. */
+#define STREAM(scheme, open, ready, mode)                                                               \
+        { scheme "/raw", open, ready, write_all, read_all, close_fd, mode, NULL },                      \
+                { scheme "/line", open, ready, write_line, read_line, close_fd, mode, NULL },           \
+                { scheme "/nul", open, ready, write_nul, read_nul, close_fd, mode, NULL },              \
+                { scheme "/len1", open, ready, write_len1, read_len1, close_fd, mode, NULL },           \
+                { scheme "/len2be", open, ready, write_len2be, read_len2be, close_fd, mode, NULL },     \
+                { scheme "/len2le", open, ready, write_len2le, read_len2le, close_fd, mode, NULL },     \
+                { scheme "/len4be", open, ready, write_len4be, read_len4be, close_fd, mode, NULL },     \
+                { scheme "/len4le", open, ready, write_len4le, read_len4le, close_fd, mode, NULL },     \
+                { scheme "/len8be", open, ready, write_len8be, read_len8be, close_fd, mode, NULL },     \
+                { scheme "/len8le", open, ready, write_len8le, read_len8le, close_fd, mode, NULL },     \
+        {                                                                                               \
+                scheme "/netstring", open, ready, write_netstring, read_netstring, close_fd, mode, NULL \
+        }
+
 static const struct plain table[] = {
-        { "pipe/raw", open_pipe, NULL, write_all, read_all, close_fd, NULL, NULL },
-        { "pipe/line", open_pipe, NULL, write_line, read_line, close_fd, NULL, NULL },
+        STREAM("pipe", open_pipe, NULL, NULL),
         { "pipe/packet=1", open_pipe, NULL, write_all, read_packet, close_fd, NULL, NULL },
         { "pipe", .none = ours },
-        { "fifo/raw", open_fifo, NULL, write_all, read_all, close_fd, path_mode, NULL },
-        { "fifo/line", open_fifo, NULL, write_line, read_line, close_fd, path_mode, NULL },
+        STREAM("fifo", open_fifo, NULL, path_mode),
         { "fifo", .mode = path_mode, .none = ours },
         { "mq+sysv", open_queue, NULL, queue_send, queue_recv, queue_close, queue_mode, NULL },
         { "mq", open_posix_queue, NULL, posix_queue_send, posix_queue_recv, close_fd, posix_queue_mode, NULL },
-        { "unix/raw", open_stream, socket_ready, write_all, read_all, close_fd, path_mode, NULL },
-        { "unix/line", open_stream, socket_ready, write_line, read_line, close_fd, path_mode, NULL },
+        STREAM("unix", open_stream, socket_ready, path_mode),
         { "unix", .mode = path_mode, .none = ours },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },

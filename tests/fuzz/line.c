@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Lines, against the plainest loop: where they end, and whether a payload holds a newline, however it is gathered. */
-#include "line.h"
+#include "delimiter.h"
 
 #include <string.h>
 
@@ -20,13 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct ipw_message m = { .data = (void *)(uintptr_t)data, .size = size };
 
         for (size_t from = 0; from <= size; from++)
-                must(line_end((const char *)data, from, size) == plain(data, from, size));
-        must(line_breaks(&m) == (breaks == size ? -1 : (ssize_t)breaks));
+                must(delimiter_find('\n', (const char *)data, from, size) == plain(data, from, size));
+        must(delimiter_within('\n', &m) == (breaks == size ? -1 : (ssize_t)breaks));
         if (step * 64 < size)
                 return 0;
         for (size_t at = 0; at < size; at += step)
                 iov[count++] = (struct iovec){ (void *)(uintptr_t)(data + at), step < size - at ? step : size - at };
         m = (struct ipw_message){ .iov = iov, .iov_count = (unsigned)count };
-        must(line_breaks(&m) == (breaks == size ? -1 : (ssize_t)breaks));
+        must(delimiter_within('\n', &m) == (breaks == size ? -1 : (ssize_t)breaks));
         return 0;
 }

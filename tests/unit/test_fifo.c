@@ -62,7 +62,7 @@ static void test_addresses(void **state)
         talk_refuse("fifo:", IPW_PULL, EINVAL, "needs a path");
         talk_refuse("fifo:/tmp/a#b", IPW_PULL, EINVAL, "%23");
         talk_refuse(with(""), IPW_PAIR, EOPNOTSUPP, "PUSH PULL");
-        talk_refuse(with("?framing=nul"), IPW_PULL, EINVAL, "frame|line|raw|auto");
+        talk_refuse(with("?framing=morse"), IPW_PULL, EINVAL, "frame|line|nul|len1|");
         talk_refuse(with("?max=2G"), IPW_PULL, ERANGE, "1..1G");
         (void)memset(text, 'x', sizeof(text));
         memcpy(text, "fifo:/", 6);

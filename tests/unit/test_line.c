@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <poll.h>
 
-#include "line.h"
+#include "delimiter.h"
 #include "talk.h"
 
 static struct ipw_link *link_;
@@ -59,16 +59,16 @@ static void test_codec(void **state)
         struct iovec iov[3] = { { ab, 2 }, { NULL, 0 }, { cd, 3 } };
         struct ipw_message m = { .iov = iov, .iov_count = 3 };
 
-        assert_int_equal(line_end("a\nb\n", 0, 4), 1);
-        assert_int_equal(line_end("a\nb\n", 2, 4), 3);
-        assert_int_equal(line_end("abc", 0, 3), 3);
-        assert_int_equal(line_end(NULL, 0, 0), 0);
-        assert_int_equal(line_end("a\n", 2, 2), 2);
-        assert_int_equal(line_breaks(&m), 3);
+        assert_int_equal(delimiter_find('\n', "a\nb\n", 0, 4), 1);
+        assert_int_equal(delimiter_find('\n', "a\nb\n", 2, 4), 3);
+        assert_int_equal(delimiter_find('\n', "abc", 0, 3), 3);
+        assert_int_equal(delimiter_find('\n', NULL, 0, 0), 0);
+        assert_int_equal(delimiter_find('\n', "a\n", 2, 2), 2);
+        assert_int_equal(delimiter_within('\n', &m), 3);
         m.iov_count = 2;
-        assert_int_equal(line_breaks(&m), -1);
+        assert_int_equal(delimiter_within('\n', &m), -1);
         m = (struct ipw_message){ 0 };
-        assert_int_equal(line_breaks(&m), -1);
+        assert_int_equal(delimiter_within('\n', &m), -1);
 }
 
 static void test_from_plain(void **state)
