@@ -66,25 +66,26 @@ static int fill(struct ipw_link *l, const char *asked, unsigned how)
         return r;
 }
 
-int handle_new(struct ipw_link **out, struct link *link, const struct mechanism *mechanism, const char *asked, unsigned how, unsigned ways,
-               int64_t spin, struct ipw_why *why)
+void handle_freep(struct ipw_link **l)
 {
+        if (*l)
+                free_partly(*l);
+}
+
+int handle_new(struct ipw_link **out, const struct mechanism *mechanism, const char *asked, unsigned how, unsigned ways, int64_t spin,
+               struct ipw_why *why)
+{
+        _cleanup_(handle_freep)
         struct ipw_link *l = sys_alloc("a handle", sizeof(*l));
         int r = l ? fill(l, asked, how) : -ENOMEM;
 
-        if (r < 0) {
-                if (l)
-                        free_partly(l);
-                free(link->address);
-                link->ops->close(link, 0);
+        if (r < 0)
                 return why_call(why, r, asked, "cannot make a handle");
-        }
-        l->link = link;
         l->mechanism = mechanism;
         l->how = how;
         l->ways = ways;
         l->spin = spin;
-        *out = l;
+        *out = steal(&l);
         return 0;
 }
 
@@ -103,15 +104,6 @@ int ipw_close(struct ipw_link *l)
         free(address);
         free_partly(l);
         return inherited ? 0 : (int)MIN(unsettled, (uint64_t)INT32_MAX);
-}
-
-int handle_check(struct ipw_link *l, unsigned direction)
-{
-        if (unlikely(!*l->alive))
-                return -ESTALE;
-        if (unlikely(!(l->ways & direction)))
-                return -EOPNOTSUPP;
-        return 0;
 }
 
 ssize_t handle_trouble(struct ipw_link *l, unsigned direction, ssize_t error, size_t size)

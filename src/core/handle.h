@@ -2,6 +2,8 @@
 /* The handle that users hold: a link of some mechanism, and what every link has alike. */
 #pragma once
 
+#include <errno.h>
+
 #include "bytes.h"
 #include "mechanism.h"
 
@@ -21,12 +23,18 @@ struct ipw_link {
         unsigned last_direction; /* atomic */
 };
 
-/* Makes a handle of an open link, which it owns from then on, also on failure. */
-int handle_new(struct ipw_link **, struct link *, const struct mechanism *, const char *asked, unsigned how, unsigned ways, int64_t spin,
+/* A handle without a link yet: made first, so that nothing can fail once a link, and perhaps a name for it, stands. */
+int handle_new(struct ipw_link **, const struct mechanism *, const char *asked, unsigned how, unsigned ways, int64_t spin,
                struct ipw_why *);
+void handle_freep(struct ipw_link **); /* for _cleanup_ */
 
 /* 0, -ESTALE in a forked child, -EOPNOTSUPP if the role does not go that way. */
-int handle_check(struct ipw_link *, unsigned direction);
+static inline int handle_check(const struct ipw_link *l, unsigned direction)
+{
+        if (unlikely(!*l->alive))
+                return -ESTALE;
+        return likely(l->ways & direction) ? 0 : -EOPNOTSUPP;
+}
 
 /* Notes what went wrong for ipw_link_why(), and returns it. */
 ssize_t handle_trouble(struct ipw_link *, unsigned direction, ssize_t error, size_t size);
@@ -34,8 +42,8 @@ ssize_t handle_trouble(struct ipw_link *, unsigned direction, ssize_t error, siz
 /* After -EAGAIN: until a try may succeed. 0, -ETIMEDOUT, -EINTR where asked for, -ECANCELED. */
 int handle_wait(struct ipw_link *, unsigned direction, int64_t until);
 
-/* May the operation sleep in its own call? */
+/* May the operation sleep in its own call? Not if it must come back after a signal: the kernel restarts such calls under SA_RESTART. */
 static inline unsigned handle_flags(const struct ipw_link *l, int64_t timeout)
 {
-        return timeout < 0 && !(l->how & IPW_WAKEABLE) ? LINK_SLEEP : 0;
+        return timeout < 0 && !(l->how & (IPW_WAKEABLE | IPW_SIGNALS)) ? LINK_SLEEP : 0;
 }

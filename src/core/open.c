@@ -113,7 +113,8 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
         const struct mechanism *mechanism;
         struct ipw_caps caps = { 0 };
         struct request request;
-        struct link *link;
+        _cleanup_(handle_freep)
+        struct ipw_link *l = NULL;
         int r;
 
         r = check_role(how, why);
@@ -128,33 +129,37 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
         if (r < 0)
                 return r;
         request = (struct request){ .address = a, .how = how, .ways = roles[how & IPW_ROLE].ways, .until = clock_deadline(timeout) };
-        r = open_waiting(mechanism, &request, timeout, &link, why);
-        if (r < 0)
-                return r;
-        return handle_new(out, link, mechanism, text, how, request.ways, address_number(a, "spin"), why);
+        r = handle_new(&l, mechanism, text, how, request.ways, address_number(a, "spin"), why);
+        if (r == 0)
+                r = open_waiting(mechanism, &request, timeout, &l->link, why);
+        if (r == 0)
+                *out = steal(&l);
+        return r;
 }
 
 int ipw_accept(struct ipw_link *l, struct ipw_link **out, int64_t timeout)
 {
+        unsigned how = IPW_PAIR | (l->how & (IPW_WAKEABLE | IPW_SIGNALS));
         int64_t until = clock_deadline(timeout);
-        struct ipw_why why;
-        struct link *peer;
-        unsigned ways;
+        _cleanup_(handle_freep)
+        struct ipw_link *peer = NULL;
         int r;
 
         if (!*l->alive)
                 return -ESTALE;
-        if (!l->link->ops->accept)
-                return (int)handle_trouble(l, IPW_RECV, -EOPNOTSUPP, 0);
-        while ((r = l->link->ops->accept(l->link, &peer)) == -EAGAIN && timeout != 0) {
-                r = handle_wait(l, IPW_RECV, until);
-                if (r < 0)
+        r = l->link->ops->accept ? handle_new(&peer, l->mechanism, l->asked, how, 0, l->spin, NULL) : -EOPNOTSUPP;
+        while (r == 0) {
+                r = l->link->ops->accept(l->link, &peer->link);
+                if (r != -EAGAIN || timeout == 0)
                         break;
+                r = handle_wait(l, IPW_RECV, until);
         }
         if (r < 0)
                 return (int)handle_trouble(l, IPW_RECV, r, 0);
-        ways = (peer->ops->recv ? IPW_RECV : 0) | (peer->ops->send ? IPW_SEND : 0); /* some framings let each side go one way only */
-        return handle_new(out, peer, l->mechanism, l->asked, IPW_PAIR | (l->how & (IPW_WAKEABLE | IPW_SIGNALS)), ways, l->spin, &why);
+        /* some framings let each side go one way only */
+        peer->ways = (peer->link->ops->recv ? IPW_RECV : 0) | (peer->link->ops->send ? IPW_SEND : 0);
+        *out = steal(&peer);
+        return 0;
 }
 
 int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct ipw_why *why)
