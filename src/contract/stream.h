@@ -22,6 +22,11 @@ struct stream_ops {
 
 struct stream {
         const struct stream_ops *ops;
+        /*
+         * Descriptors that read(2) and write(2) may be called on in place of the operations, which do nothing more at the moment: [0] to try, [LINK_SLEEP] to
+         * sleep in; -1, or NULL for both: call the operation. It saves a function on the hottest path there is.
+         */
+        const int *plain_in, *plain_out;
         const char *name;    /* "fifo" */
         unsigned ways;       /* IPW_RECV | IPW_SEND */
         size_t atomic_max;   /* writes up to this are all or nothing and never interleave; 0: none are */

@@ -26,7 +26,7 @@ static void count(uint64_t *counter, uint64_t more)
 }
 
 /* What a message may not ask of this link. */
-static int check(const struct ipw_link *l, const struct ipw_message *m, size_t size)
+static always_inline int check(const struct ipw_link *l, const struct ipw_message *m, size_t size)
 {
         const struct ipw_caps *caps = &l->link->caps;
 

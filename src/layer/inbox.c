@@ -8,6 +8,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "plain.h"
 #include "sys.h"
 
 void inbox_free(struct inbox *in)
@@ -63,7 +64,6 @@ int inbox_reserve(struct inbox *in, size_t want)
 
 ssize_t inbox_fill(struct inbox *in, size_t want, unsigned flags)
 {
-        struct iovec iov;
         ssize_t n;
         int r;
 
@@ -72,8 +72,7 @@ ssize_t inbox_fill(struct inbox *in, size_t want, unsigned flags)
         r = inbox_reserve(in, want);
         if (r < 0)
                 return r;
-        iov = (struct iovec){ in->bytes + in->to, in->room - in->to };
-        n = in->stream->ops->read(in->stream, &iov, 1, flags);
+        n = plain_read(in->stream, in->bytes + in->to, in->room - in->to, flags);
         if (n == 0)
                 in->ended = true;
         if (n > 0)

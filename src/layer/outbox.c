@@ -7,6 +7,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "message.h"
+#include "plain.h"
 #include "sys.h"
 
 int outbox_open(struct outbox *b, struct stream *s, const struct outbox_encoding *encoding, size_t limit, uint64_t *unsettled)
@@ -37,8 +38,7 @@ static inline bool may_go_on(ssize_t error)
 static always_inline int push(struct outbox *b, unsigned flags)
 {
         while (b->from < b->to) {
-                struct iovec iov = { b->bytes + b->from, b->to - b->from };
-                ssize_t n = b->stream->ops->write(b->stream, &iov, 1, flags);
+                ssize_t n = plain_write(b->stream, b->bytes + b->from, b->to - b->from, flags);
 
                 if (n < 0)
                         return (int)n;

@@ -12,6 +12,7 @@
 #include "framed.h"
 #include "framing.h"
 #include "message.h"
+#include "plain.h"
 #include "sys.h"
 #include "why.h"
 
@@ -27,14 +28,13 @@ static size_t stage(void *context, char *to, size_t room, const struct ipw_messa
 static ssize_t raw_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct framed *f = container_of(l, struct framed, link);
-        struct iovec iov = { m->data, m->capacity };
         ssize_t r;
 
         if (m->capacity == 0) {
                 m->size = 1;
                 return -EMSGSIZE;
         }
-        r = f->stream->ops->read(f->stream, &iov, 1, flags);
+        r = plain_read(f->stream, m->data, m->capacity, flags);
         if (r <= 0)
                 return r < 0 ? r : -EPIPE;
         m->size = (size_t)r;

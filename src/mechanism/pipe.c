@@ -39,8 +39,8 @@ static const char *const framings[BYTE_LAST - BYTE_READER + 1] = { "frame",  "li
 
 /* ---- reading and writing --------------------------------------------------------------------------------------------------------- */
 
-/* The descriptor to sleep in. */
-static int sleeper(int *known, int fd, int access)
+/* The descriptor to sleep in; once it is there, the layer above may use it by itself. */
+static int sleeper(int *known, int plain[2], int fd, int access)
 {
         int r;
 
@@ -56,7 +56,7 @@ static int sleeper(int *known, int fd, int access)
                 sys_closep(&r);
                 return fd;
         }
-        *known = r;
+        *known = plain[LINK_SLEEP] = r;
         return r;
 }
 
@@ -84,7 +84,7 @@ static ssize_t was_that_the_end(struct pipe_stream *p, const struct iovec *iov, 
 static ssize_t pipe_read(struct stream *s, const struct iovec *iov, int n, unsigned flags)
 {
         struct pipe_stream *p = container_of(s, struct pipe_stream, stream);
-        int fd = flags & LINK_SLEEP ? sleeper(&p->in_sleep, p->in, O_RDONLY) : p->in;
+        int fd = flags & LINK_SLEEP ? sleeper(&p->in_sleep, p->plain_in, p->in, O_RDONLY) : p->in;
         ssize_t r;
 
         r = read_some(fd, iov, n);
@@ -125,7 +125,7 @@ static ssize_t write_masked(int fd, const struct iovec *iov, int n)
 static ssize_t pipe_write(struct stream *s, const struct iovec *iov, int n, unsigned flags)
 {
         struct pipe_stream *p = container_of(s, struct pipe_stream, stream);
-        int fd = flags & LINK_SLEEP ? sleeper(&p->out_sleep, p->out, O_WRONLY) : p->out;
+        int fd = flags & LINK_SLEEP ? sleeper(&p->out_sleep, p->plain_out, p->out, O_WRONLY) : p->out;
         ssize_t r;
 
         if (p->sigpipe == SIGPIPE_IGNORED)
@@ -318,6 +318,7 @@ struct pipe_stream *pipe_stream_new(const char *name)
         if (!p)
                 return NULL;
         p->in = p->out = p->in_sleep = p->out_sleep = p->alive = -1;
+        p->plain_in[0] = p->plain_in[1] = p->plain_out[0] = p->plain_out[1] = -1;
         pipe_facts(&p->stream, name, 0);
         return p;
 }
@@ -357,6 +358,10 @@ int pipe_stream_ready(struct pipe_stream *p, const char *framing, const char *ob
                 if (r < 0)
                         return why_call(why, r, object, "cannot ask how SIGPIPE is handled");
                 p->sigpipe = !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN ? SIGPIPE_IGNORED : SIGPIPE_BY_FLAG;
+                if (p->sigpipe == SIGPIPE_IGNORED) {
+                        p->plain_out[0] = p->out;
+                        p->stream.plain_out = p->plain_out;
+                }
         }
         if (p->in >= 0) {
                 r = pipe_lock_reader(p, framing, object, why);
@@ -365,6 +370,10 @@ int pipe_stream_ready(struct pipe_stream *p, const char *framing, const char *ob
                 r = find_stale(p);
                 if (r < 0)
                         return why_call(why, r, object, "cannot look at what it holds");
+                if (!p->patient || p->alive >= 0) { /* a read that gives nothing is the end */
+                        p->plain_in[0] = p->in;
+                        p->stream.plain_in = p->plain_in;
+                }
         }
         r = sys_fcntl("how much does it hold?", p->out >= 0 ? p->out : p->in, F_GETPIPE_SZ, 0);
         if (r < 0)

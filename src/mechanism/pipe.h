@@ -20,11 +20,12 @@
 
 struct pipe_stream {
         struct stream stream;
-        int in, out;             /* our descriptors, O_NONBLOCK; -1: not that way */
-        int in_sleep, out_sleep; /* the same pipe without O_NONBLOCK, made when first needed; -1 not yet, -2 cannot be had */
-        int alive;               /* a writing end that keeps a FIFO from ending; -1 */
-        unsigned sigpipe;        /* how a write is kept from raising it */
-        bool patient;            /* no writer yet is not the end */
+        int in, out;                   /* our descriptors, O_NONBLOCK; -1: not that way */
+        int in_sleep, out_sleep;       /* the same pipe without O_NONBLOCK, made when first needed; -1 not yet, -2 cannot be had */
+        int plain_in[2], plain_out[2]; /* see stream.h */
+        int alive;                     /* a writing end that keeps a FIFO from ending; -1 */
+        unsigned sigpipe;              /* how a write is kept from raising it */
+        bool patient;                  /* no writer yet is not the end */
         /* told when the stream closes, after its locks went and before its descriptors do; not in a forked child */
         void (*leave)(struct pipe_stream *);
         char *path; /* of a FIFO that goes with its last user */

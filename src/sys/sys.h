@@ -20,17 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "direct.h"
 #include "seam.h"
 
-/*
- * The calls that carry messages are made in place when no hook is set. Processors that forget, for safety's sake, in the kernel where calls return to, pay
- * some 6 ns for each return on the way up from a system call: four functions fewer are 8 % of a write to a pipe.
- */
-#define SYS_IN_PLACE(call, hooked) (__builtin_expect(sys_hook == NULL, 1) ? sys_result(call) : (hooked))
-static inline ssize_t sys_result(ssize_t r)
-{
-        return __builtin_expect(r < 0, 0) ? -errno : r;
-}
+/* For the calls that carry messages: in place when no hook is set (direct.h), else by their wrapper. */
+#define SYS_IN_PLACE(hooked, libc, ...) (__builtin_expect(sys_hook == NULL, 1) ? (ssize_t)SYS_DIRECT(libc, __VA_ARGS__) : (hooked))
 
 /* memory */
 #define sys_alloc(meaning, size)                          sys_alloc_(SYS_SITE("malloc", meaning), size) /* zeroed, or NULL */
@@ -39,10 +33,12 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_munmap(meaning, address, size)                sys_munmap_(SYS_SITE("munmap", meaning), address, size)
 #define sys_madvise(meaning, address, size, advice)       sys_madvise_(SYS_SITE("madvise", meaning), address, size, advice)
 /* files, pipes and their names */
-#define sys_open(meaning, path, flags, mode)     sys_open_(SYS_SITE("open", meaning), path, flags, mode)
-#define sys_close(meaning, fd)                   sys_close_(SYS_SITE("close", meaning), fd)
-#define sys_read(meaning, fd, data, size)        SYS_IN_PLACE(read(fd, data, size), sys_read_(SYS_SITE("read", meaning), fd, data, size))
-#define sys_write(meaning, fd, data, size)       SYS_IN_PLACE(write(fd, data, size), sys_write_(SYS_SITE("write", meaning), fd, data, size))
+#define sys_open(meaning, path, flags, mode) sys_open_(SYS_SITE("open", meaning), path, flags, mode)
+#define sys_close(meaning, fd)               sys_close_(SYS_SITE("close", meaning), fd)
+#define sys_read(meaning, fd, data, size) \
+        SYS_IN_PLACE(sys_read_(SYS_SITE("read", meaning), fd, data, size), read(fd, data, size), SYS_read, fd, data, size)
+#define sys_write(meaning, fd, data, size) \
+        SYS_IN_PLACE(sys_write_(SYS_SITE("write", meaning), fd, data, size), write(fd, data, size), SYS_write, fd, data, size)
 #define sys_readv(meaning, fd, iov, n)           sys_readv_(SYS_SITE("readv", meaning), fd, iov, n)
 #define sys_writev(meaning, fd, iov, n)          sys_writev_(SYS_SITE("writev", meaning), fd, iov, n)
 #define sys_pwritev2(meaning, fd, iov, n, flags) sys_pwritev2_(SYS_SITE("pwritev2", meaning), fd, iov, n, flags)
@@ -84,13 +80,16 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_accept4(meaning, fd, address, size, flags)       sys_accept4_(SYS_SITE("accept4", meaning), fd, address, size, flags)
 #define sys_connect(meaning, fd, address, size)              sys_connect_(SYS_SITE("connect", meaning), fd, address, size)
 #define sys_shutdown(meaning, fd, how)                       sys_shutdown_(SYS_SITE("shutdown", meaning), fd, how)
-#define sys_send(meaning, fd, data, size, flags) \
-        SYS_IN_PLACE(send(fd, data, size, flags), sys_send_(SYS_SITE("send", meaning), fd, data, size, flags))
-#define sys_recv(meaning, fd, data, size, flags) \
-        SYS_IN_PLACE(recv(fd, data, size, flags), sys_recv_(SYS_SITE("recv", meaning), fd, data, size, flags))
+#define sys_send(meaning, fd, data, size, flags)                                                                                           \
+        SYS_IN_PLACE(sys_send_(SYS_SITE("send", meaning), fd, data, size, flags), send(fd, data, size, flags), SYS_sendto, fd, data, size, \
+                     flags)
+#define sys_recv(meaning, fd, data, size, flags)                                                                                       \
+        SYS_IN_PLACE(sys_recv_(SYS_SITE("recv", meaning), fd, data, size, flags), recv(fd, data, size, flags), SYS_recvfrom, fd, data, \
+                     size, flags)
 #define sys_sendmsg(meaning, fd, message, flags) sys_sendmsg_(SYS_SITE("sendmsg", meaning), fd, message, flags)
-#define sys_recvmsg(meaning, fd, message, flags) \
-        SYS_IN_PLACE(recvmsg(fd, message, flags), sys_recvmsg_(SYS_SITE("recvmsg", meaning), fd, message, flags))
+#define sys_recvmsg(meaning, fd, message, flags)                                                                                   \
+        SYS_IN_PLACE(sys_recvmsg_(SYS_SITE("recvmsg", meaning), fd, message, flags), recvmsg(fd, message, flags), SYS_recvmsg, fd, \
+                     message, flags)
 #define sys_sendmmsg(meaning, fd, messages, n, flags)         sys_sendmmsg_(SYS_SITE("sendmmsg", meaning), fd, messages, n, flags)
 #define sys_recvmmsg(meaning, fd, messages, n, flags)         sys_recvmmsg_(SYS_SITE("recvmmsg", meaning), fd, messages, n, flags)
 #define sys_getsockname(meaning, fd, address, size)           sys_getsockname_(SYS_SITE("getsockname", meaning), fd, address, size)
@@ -99,10 +98,12 @@ static inline ssize_t sys_result(ssize_t r)
 #define sys_setsockopt(meaning, fd, level, name, value, size) sys_setsockopt_(SYS_SITE("setsockopt", meaning), fd, level, name, value, size)
 /* System V message queues */
 #define sys_msgget(meaning, key, flags) sys_msgget_(SYS_SITE("msgget", meaning), key, flags)
-#define sys_msgsnd(meaning, id, message, size, flags) \
-        SYS_IN_PLACE(msgsnd(id, message, size, flags), sys_msgsnd_(SYS_SITE("msgsnd", meaning), id, message, size, flags))
-#define sys_msgrcv(meaning, id, message, size, type, flags) \
-        SYS_IN_PLACE(msgrcv(id, message, size, type, flags), sys_msgrcv_(SYS_SITE("msgrcv", meaning), id, message, size, type, flags))
+#define sys_msgsnd(meaning, id, message, size, flags)                                                                                      \
+        SYS_IN_PLACE(sys_msgsnd_(SYS_SITE("msgsnd", meaning), id, message, size, flags), msgsnd(id, message, size, flags), SYS_msgsnd, id, \
+                     message, size, flags)
+#define sys_msgrcv(meaning, id, message, size, type, flags)                                                                            \
+        SYS_IN_PLACE(sys_msgrcv_(SYS_SITE("msgrcv", meaning), id, message, size, type, flags), msgrcv(id, message, size, type, flags), \
+                     SYS_msgrcv, id, message, size, type, flags)
 #define sys_msgctl(meaning, id, command, ds) sys_msgctl_(SYS_SITE("msgctl", meaning), id, command, ds)
 /* Sleeps. The one place where pthread_cancel(3) can strike in a thread that has it disabled. */
 #define sys_msgrcv_cancellable(meaning, id, message, size, type) \
