@@ -6,7 +6,7 @@ prefix ?= /usr/local
 MESON   = meson
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) product
 	@cp -f $(BUILD)/tool/ipcway ./ipcway
 
 $(BUILD)/build.ninja:
