@@ -34,6 +34,7 @@
 enum {
         PEERS_MAX = 4096,
         LOOK_EVERY = 64,
+        LOOKS = 4, /* in one call: peers that are said to have something and have not cannot keep us in it */
         EVENTS = 64,
         RETRY = 50000000, /* ns until a listener that could not accept is asked again */
         STRANGERS_MAX = 256,
@@ -466,6 +467,7 @@ static ssize_t recv_first(struct hub *h, struct ipw_message *m, size_t n)
 
 static ssize_t recv_any(struct hub *h, struct ipw_message *m, size_t n, unsigned flags)
 {
+        unsigned looks = 0;
         ssize_t r;
 
         if (!h->ready && h->count == 1)
@@ -479,6 +481,8 @@ static ssize_t recv_any(struct hub *h, struct ipw_message *m, size_t n, unsigned
                         }
                 } else if (at_end(h)) {
                         return -EPIPE;
+                } else if (looks++ == LOOKS) {
+                        return -EAGAIN;
                 } else {
                         r = look(h, flags & LINK_SLEEP && !h->ready ? -1 : 0);
                         if (r < 0)

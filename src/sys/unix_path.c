@@ -245,10 +245,12 @@ static int replace_dead(int fd, const char *path, const struct place *place, con
                 r = check_kind(path, st.st_mode, why);
                 if (r == 0)
                         r = check_owner(path, &st, access->peer, why);
-                if (r == 0)
-                        r = sys_getsockopt("which kind of socket is ours", fd, SOL_SOCKET, SO_TYPE, &type, &type_size);
-                if (r == 0)
-                        r = prove_dead(path, place, &st, type, why);
+                if (r < 0)
+                        return r;
+                r = sys_getsockopt("which kind of socket is ours", fd, SOL_SOCKET, SO_TYPE, &type, &type_size);
+                if (r < 0)
+                        return why_call(why, r, path, "cannot tell the kind of the new socket");
+                r = prove_dead(path, place, &st, type, why);
                 if (r < 0)
                         return r;
                 r = sys_fstatat("is it still the same", place->directory, place->name, &again);
