@@ -12,7 +12,7 @@ static bool until_last(struct run *run)
         struct ipw_why why;
         struct ipw_caps caps;
 
-        with_option(address, sizeof(address), run->address, "until=last");
+        row_option(address, sizeof(address), run->address, "until=last");
         return has_option(run, "until", "last") && ipw_describe(address, &caps, &why) == 0 && caps.flags & IPW_CAP_ENDS;
 }
 
@@ -47,7 +47,7 @@ static void check_until_refused(struct run *run)
 
         if (!has_option(run, "until", NULL) || run->row->mechanism->anonymous)
                 return;
-        with_option(address, sizeof(address), run->address, "until=last");
+        row_option(address, sizeof(address), run->address, "until=last");
         r = ipw_open(&l, address, IPW_PULL, 0, &why);
         CHECK(r == -EOPNOTSUPP, "until=last cannot be known here, but ipw_open() says %s", result_name(r));
         CHECK(strstr(why.text, "until"), "the text does not name the option: \"%s\"", why.text);

@@ -270,7 +270,7 @@ void case_guess(struct run *run)
                 (void)snprintf(guessing, sizeof(guessing), "%.*sframing=auto%s", (int)(given - run->pull), run->pull,
                                given + strcspn(given, "&"));
         else
-                with_option(guessing, sizeof(guessing), run->pull, "framing=auto");
+                row_option(guessing, sizeof(guessing), run->pull, "framing=auto");
         (void)snprintf(run->pull, sizeof(run->pull), "%.399s", guessing);
         open_both(run, 0, &in, &out);
         EQUAL(try_get(in, 0), -EAGAIN);

@@ -119,7 +119,7 @@ static void refuse_option(struct run *run, const char *option, const char *word)
         struct ipw_why why = { 0 };
         int r;
 
-        with_option(address, sizeof(address), run->address, option);
+        row_option(address, sizeof(address), run->address, option);
         r = ipw_address_parse(&a, address, &why);
         CHECK(r == -EINVAL || r == -ERANGE, "\"%s\" is taken: %s", option, result_name(r));
         CHECK(strstr(why.text, word), "the text for \"%s\" does not name \"%s\": \"%s\"", option, word, why.text);

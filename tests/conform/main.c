@@ -7,10 +7,8 @@
  * prints one line for each row and case, and how many. Each case is a process group: it ends when its first process ends, when anybody in
  * it says FAIL, or at the deadline, and then all of it is killed and its objects are removed, whatever state it was in.
  */
-#include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,10 +16,12 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "rows.h"
 #include "runner.h"
 #include "suite.h"
 
@@ -29,124 +29,10 @@ enum { KILLS = 700 };
 static int deadline = 40; /* seconds for one case: only a hang takes so long */
 
 struct stage *stage;
-static struct row *rows;
-static const char *lie;
 static char root[64];
 static int stopped = -1; /* a descriptor that says somebody wants us to end */
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------------------- */
-
-static void add_row(const struct ipw_mechanism *m, const char *suffix, const char *framing, const char *option)
-{
-        struct row *row = calloc(1, sizeof(*row)), **at = &rows;
-        struct ipw_why why;
-        struct ipw_caps caps;
-        char probe[300];
-
-        if (!row)
-                err(1, "calloc");
-        (void)snprintf(row->name, sizeof(row->name), "%s%s%s", m->scheme, *suffix ? "/" : "", suffix);
-        (void)snprintf(row->framing, sizeof(row->framing), "%s", framing);
-        if (*option)
-                with_option(row->sample, sizeof(row->sample), m->sample, option);
-        else
-                (void)snprintf(row->sample, sizeof(row->sample), "%s", m->sample);
-        if (lie && strncmp(m->scheme, "fake", 4) == 0) {
-                char lying[40];
-
-                (void)snprintf(lying, sizeof(lying), "lie=%s", lie);
-                memcpy(probe, row->sample, sizeof(row->sample));
-                with_option(row->sample, sizeof(row->sample), probe, lying);
-        }
-        row->mechanism = m;
-        row->forbidden = strcmp(framing, "line") == 0 ? '\n' : strcmp(framing, "nul") == 0 ? 0 : -1;
-        /* A switch that cannot be turned alone makes no row. */
-        (void)snprintf(probe, sizeof(probe), "%s", row->sample);
-        for (char *c; (c = strstr(probe, "{key}"));)
-                memcpy(c, "0x101", 5);
-        if (ipw_describe(probe, &caps, &why) < 0 && strchr(suffix, '=')) {
-                free(row);
-                return;
-        }
-        row->partial = !(caps.flags & IPW_CAP_BYTES) && caps.max_msg > caps.atomic_max;
-        while (*at)
-                at = &(*at)->next;
-        *at = row;
-}
-
-static void add_rows(const struct ipw_mechanism *m)
-{
-        bool framed = false;
-
-        if (!(m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR))) {
-                /* The cases count on a message going to one receiver. */
-                printf("%-26s %-18s skip:IPW_PUSH\n", m->scheme, "all");
-                return;
-        }
-        for (size_t i = 0; i < m->option_count; i++) {
-                const struct ipw_option *o = &m->options[i];
-                char words[128], *save = NULL;
-
-                if (strcmp(o->name, "framing") != 0)
-                        continue;
-                framed = true;
-                (void)snprintf(words, sizeof(words), "%s", o->values);
-                for (char *word = strtok_r(words, "|", &save); word; word = strtok_r(NULL, "|", &save)) {
-                        char option[140];
-
-                        if (strcmp(word, "auto") == 0)
-                                continue; /* a choice between the others: the case `guess` */
-                        (void)snprintf(option, sizeof(option), "framing=%s", word);
-                        add_row(m, word, word, option);
-                }
-        }
-        if (!framed)
-                add_row(m, "", "", "");
-        for (size_t i = 0; i < m->option_count; i++) {
-                const struct ipw_option *o = &m->options[i];
-                char option[140];
-
-                if (strcmp(o->values, "0|1") != 0 || strcmp(o->name, "keep") == 0)
-                        continue;
-                (void)snprintf(option, sizeof(option), "%s=%d", o->name, *o->standard == '1' ? 0 : 1);
-                add_row(m, option, "", option);
-        }
-}
-
 /* ---- one case ----------------------------------------------------------------------------------------------------------------------- */
-
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-        return remove(path);
-}
-
-static void empty(const char *dir)
-{
-        (void)nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* The address of one run: {dir} and {key} in the sample replaced. */
-static void make_address(struct run *run)
-{
-        const char *from = run->row->sample;
-        char *to = run->address, *end = run->address + sizeof(run->address) - 80;
-        uint32_t key;
-
-        if (getrandom(&key, sizeof(key), 0) != sizeof(key))
-                err(1, "getrandom");
-        while (*from && to < end) {
-                if (strncmp(from, "{dir}", 5) == 0) {
-                        to += sprintf(to, "%.60s", run->dir);
-                        from += 5;
-                } else if (strncmp(from, "{key}", 5) == 0) {
-                        to += sprintf(to, "0x%08x", key | 0x10000000);
-                        from += 5;
-                } else {
-                        *to++ = *from++;
-                }
-        }
-        *to = 0;
-}
 
 static void in_child(const struct conform_case *c, struct run *run)
 {
@@ -220,7 +106,7 @@ static void clear_away(const struct run *run, pid_t pid, int *status)
                 ;
         if (!run->row->mechanism->anonymous)
                 (void)ipw_remove(run->address, &why);
-        empty(run->dir);
+        empty_folder(run->dir);
 }
 
 /* 'p'assed, 'f'ailed, 's'kipped, 'x': leave. */
@@ -235,7 +121,7 @@ static char run_case(const struct row *row, const struct conform_case *c)
         (void)snprintf(dir, sizeof(dir), "%s/%u", root, serial++);
         if (mkdir(dir, 0700) < 0 || pipe2(pipes, O_CLOEXEC) < 0)
                 err(1, "cannot prepare a case");
-        make_address(&run);
+        row_address(row, dir, run.address, sizeof(run.address));
         memset(shared, 0, sizeof(*shared));
         stage->file = NULL;
         stage->report = pipes[1];
@@ -294,7 +180,8 @@ int main(int argc, char **argv)
                                                  { "list", 0, NULL, 'L' },
                                                  { 0 } };
         unsigned counts[128] = { 0 };
-        const char *row_filter = "", *case_filter = "";
+        const char *row_filter = "", *case_filter = "", *lie = NULL;
+        struct row *rows;
         unsigned partial = 0;
         bool list = false;
         uint64_t seed = (uint64_t)time(NULL);
@@ -325,9 +212,7 @@ int main(int argc, char **argv)
                 default:
                         errx(2, "usage: %s [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--list]", argv[0]);
                 }
-        for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
-                if (m->sample && *m->sample)
-                        add_rows(m);
+        rows = rows_make(lie);
         stage = shared_page(sizeof(*stage));
         shared = shared_page(sizeof(*shared));
         stage->seed = seed;
@@ -350,15 +235,10 @@ int main(int argc, char **argv)
                         else
                                 counts[(int)run_case(row, &cases[i])]++;
                 }
-        while (rows) {
-                struct row *next = rows->next;
-
-                free(rows);
-                rows = next;
-        }
+        rows_free(rows);
         if (list)
                 return 0;
-        empty(root);
+        empty_folder(root);
         printf("seed %llu\n%u passed, %u failed, %u skipped\n", (unsigned long long)seed, counts['p'], counts['f'], counts['s']);
         return counts['f'] || counts['x'] || !counts['p'] ? 1 : 0;
 }

@@ -79,11 +79,6 @@ const char *address_of(const struct run *run, unsigned how)
         return (how & IPW_ROLE) == IPW_PULL || ((how & IPW_ROLE) == IPW_PAIR && how & IPW_LISTEN) ? run->pull : run->push;
 }
 
-void with_option(char *out, size_t room, const char *address, const char *option)
-{
-        (void)snprintf(out, room, "%s%c%s", address, strchr(address, '?') ? '&' : '?', option);
-}
-
 bool has_option(const struct run *run, const char *name, const char *value)
 {
         const struct ipw_mechanism *m = run->row->mechanism;
@@ -121,7 +116,7 @@ struct ipw_link *open_with(struct run *run, unsigned how, const char *option)
 {
         char address[480];
 
-        with_option(address, sizeof(address), address_of(run, how), option);
+        row_option(address, sizeof(address), address_of(run, how), option);
         return open_or_fail(address, with_side(run, how));
 }
 

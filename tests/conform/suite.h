@@ -19,16 +19,7 @@
 #include <unistd.h>
 
 #include "ipcway.h"
-
-struct row {
-        char name[64]; /* "fifo/line" */
-        const struct ipw_mechanism *mechanism;
-        char framing[16]; /* "" on records */
-        char sample[256];
-        int forbidden; /* a byte that payloads must not have; -1: none */
-        bool partial;  /* a message may take more than one system call */
-        struct row *next;
-};
+#include "rows.h"
 
 /* One case over one row. Addresses: the same for both, but for anonymous rows. */
 struct run {
@@ -82,7 +73,6 @@ enum { SECOND = 1000000000 };
 struct ipw_link *open_end(struct run *, unsigned how);
 /* The same with one more option, "until=last". */
 struct ipw_link *open_with(struct run *, unsigned how, const char *option);
-void with_option(char *out, size_t room, const char *address, const char *option);
 bool has_option(const struct run *, const char *name, const char *value);
 const char *address_of(const struct run *, unsigned how);
 /* This process will not open the end of that role. */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "rows.h"
+
+#include <err.h>
+#include <ftw.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+void row_option(char *out, size_t room, const char *address, const char *option)
+{
+        if ((size_t)snprintf(out, room, "%s%c%s", address, strchr(address, '?') ? '&' : '?', option) >= room)
+                errx(1, "no room for %s with %s", address, option);
+}
+
+static void add_row(struct row **at, const char *lie, const struct ipw_mechanism *m, const char *suffix, const char *framing,
+                    const char *option)
+{
+        struct row *row = calloc(1, sizeof(*row));
+        struct ipw_why why;
+        struct ipw_caps caps;
+        char probe[sizeof(row->sample)];
+
+        if (!row)
+                err(1, "calloc");
+        (void)snprintf(row->name, sizeof(row->name), "%s%s%s", m->scheme, *suffix ? "/" : "", suffix);
+        (void)snprintf(row->framing, sizeof(row->framing), "%s", framing);
+        if (*option)
+                row_option(row->sample, sizeof(row->sample), m->sample, option);
+        else
+                (void)snprintf(row->sample, sizeof(row->sample), "%s", m->sample);
+        if (lie && strncmp(m->scheme, "fake", 4) == 0) {
+                char lying[40];
+
+                (void)snprintf(lying, sizeof(lying), "lie=%s", lie);
+                memcpy(probe, row->sample, sizeof(probe));
+                row_option(row->sample, sizeof(row->sample), probe, lying);
+        }
+        row->mechanism = m;
+        row->forbidden = strcmp(framing, "line") == 0 ? '\n' : strcmp(framing, "nul") == 0 ? 0 : -1;
+        /* A switch that cannot be turned alone makes no row. */
+        (void)snprintf(probe, sizeof(probe), "%s", row->sample);
+        for (char *c; (c = strstr(probe, "{key}"));)
+                memcpy(c, "0x101", 5);
+        if (ipw_describe(probe, &caps, &why) < 0 && strchr(suffix, '=')) {
+                free(row);
+                return;
+        }
+        row->partial = !(caps.flags & IPW_CAP_BYTES) && caps.max_msg > caps.atomic_max;
+        while (*at)
+                at = &(*at)->next;
+        *at = row;
+}
+
+static void add_rows(struct row **at, const char *lie, const struct ipw_mechanism *m)
+{
+        bool framed = false;
+
+        if (!(m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR))) {
+                /* The cases count on a message going to one receiver. */
+                printf("%-26s %-18s skip:IPW_PUSH\n", m->scheme, "all");
+                return;
+        }
+        for (size_t i = 0; i < m->option_count; i++) {
+                const struct ipw_option *o = &m->options[i];
+                char words[128], *save = NULL;
+
+                if (strcmp(o->name, "framing") != 0)
+                        continue;
+                framed = true;
+                (void)snprintf(words, sizeof(words), "%s", o->values);
+                for (char *word = strtok_r(words, "|", &save); word; word = strtok_r(NULL, "|", &save)) {
+                        char option[140];
+
+                        if (strcmp(word, "auto") == 0)
+                                continue; /* a choice between the others: the case `guess` */
+                        (void)snprintf(option, sizeof(option), "framing=%s", word);
+                        add_row(at, lie, m, word, word, option);
+                }
+        }
+        if (!framed)
+                add_row(at, lie, m, "", "", "");
+        for (size_t i = 0; i < m->option_count; i++) {
+                const struct ipw_option *o = &m->options[i];
+                char option[140];
+
+                if (strcmp(o->values, "0|1") != 0 || strcmp(o->name, "keep") == 0)
+                        continue;
+                (void)snprintf(option, sizeof(option), "%s=%d", o->name, *o->standard == '1' ? 0 : 1);
+                add_row(at, lie, m, option, "", option);
+        }
+}
+
+struct row *rows_make(const char *lie)
+{
+        struct row *rows = NULL;
+
+        for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
+                if (m->sample && *m->sample)
+                        add_rows(&rows, lie, m);
+        return rows;
+}
+
+void rows_free(struct row *rows)
+{
+        while (rows) {
+                struct row *next = rows->next;
+
+                free(rows);
+                rows = next;
+        }
+}
+
+void row_address(const struct row *row, const char *dir, char *out, size_t room)
+{
+        const char *from = row->sample;
+        char *to = out, *end = out + room - 80;
+        uint32_t key;
+
+        if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+                err(1, "getrandom");
+        while (*from && to < end) {
+                if (strncmp(from, "{dir}", 5) == 0) {
+                        to += sprintf(to, "%.60s", dir);
+                        from += 5;
+                } else if (strncmp(from, "{key}", 5) == 0) {
+                        to += sprintf(to, "0x%08x", key | 0x10000000);
+                        from += 5;
+                } else {
+                        *to++ = *from++;
+                }
+        }
+        *to = 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+        return remove(path);
+}
+
+void empty_folder(const char *path)
+{
+        (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
