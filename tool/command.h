@@ -4,7 +4,7 @@
 
 #include "setting.h"
 
-/* Exit statuses. The last three are timeout(1)'s, for `run`. */
+/* Exit statuses. The last three are timeout(1)'s, for commands that run another one. */
 enum { DONE = 0, FAILED = 1, WRONG_USAGE = 2, TIMED_OUT = 124, OURS_FAILED = 125, CANNOT_RUN = 126, NOT_FOUND = 127 };
 
 struct command {
@@ -15,6 +15,8 @@ struct command {
         const char *text;      /* the rest of its help: what to expect, examples */
         const struct setting *settings;
         int (*run)(const struct arguments *);
+        int wrapper; /* its status is that of another command, so that wrong usage is OURS_FAILED, too */
 };
 
-extern const struct command command_send, command_recv, command_run, command_remove, command_mechanisms, command_describe, command_tour;
+extern const struct command command_send, command_recv, command_pair, command_accept, command_serve, command_wait, command_run,
+        command_remove, command_mechanisms, command_describe, command_tour;

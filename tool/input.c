@@ -59,6 +59,11 @@ int input_next(struct input *in, char **data, size_t *size)
                 return next_delimited(in, 0, data, size);
         case INPUT_LEN4BE:
                 return next_counted(in, data, size);
+        case INPUT_PIECES:
+                *data = in->buffer + in->at;
+                *size = in->size - in->at < in->most ? in->size - in->at : in->most;
+                in->at += *size;
+                return *size > 0;
         case INPUT_RAW:
                 break;
         }

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #define INPUT_FORMATS "line|nul|raw|len4be"
-enum input_format { INPUT_LINE, INPUT_NUL, INPUT_RAW, INPUT_LEN4BE };
+enum input_format { INPUT_LINE, INPUT_NUL, INPUT_RAW, INPUT_LEN4BE, INPUT_PIECES /* what each read brings, for conversations */ };
 
 struct input {
         int fd;

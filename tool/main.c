@@ -24,7 +24,8 @@ static const struct command command_help = {
 
 /* In the order of the help; a group is a run of neighbours. */
 static const struct command *const commands[] = {
-        &command_send, &command_recv, &command_run, &command_remove, &command_mechanisms, &command_describe, &command_tour, &command_help,
+        &command_send, &command_recv,   &command_pair,       &command_accept,   &command_serve, &command_wait,
+        &command_run,  &command_remove, &command_mechanisms, &command_describe, &command_tour,  &command_help,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -43,7 +44,7 @@ static int help_all(FILE *out)
         }
         (void)fprintf(
                 out,
-                "\nAll about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; `run` says its own.\n");
+                "\nAll about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; run, serve and accept say their own.\n");
         return out == stdout ? say_finish() : DONE;
 }
 
@@ -108,6 +109,6 @@ int main(int argc, char **argv)
                 if (strcmp(argv[i], "--help") == 0)
                         return help_one(c);
         if (settings_parse(c->settings, argc - 2, argv + 2, &arguments) < 0)
-                return c == &command_run ? OURS_FAILED : WRONG_USAGE;
+                return c->wrapper ? OURS_FAILED : WRONG_USAGE;
         return c->run(&arguments);
 }

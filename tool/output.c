@@ -32,52 +32,48 @@ static int write_all(int fd, struct iovec *piece, int count)
         return 0;
 }
 
-static int write_made(int fd, char *text, size_t size)
-{
-        struct iovec piece = { text, size };
-        int r = text ? write_all(fd, &piece, 1) : -ENOMEM;
-
-        free(text);
-        return r;
-}
-
-static int write_hex(int fd, const struct ipw_message *m)
+static int make_hex(const struct ipw_message *m, char **out, size_t *size)
 {
         static const char digits[] = "0123456789abcdef";
         const unsigned char *from = m->data;
         char *text = malloc(m->size * 2 + 1);
 
-        for (size_t i = 0; text && i < m->size; i++) {
+        if (!text)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->size; i++) {
                 text[2 * i] = digits[from[i] >> 4];
                 text[2 * i + 1] = digits[from[i] & 15];
         }
-        if (text)
-                text[2 * m->size] = '\n';
-        return write_made(fd, text, m->size * 2 + 1);
+        text[2 * m->size] = '\n';
+        *out = text;
+        *size = m->size * 2 + 1;
+        return 0;
 }
 
 /* What a terminal would obey is shown instead; newline and tab are harmless, and bytes over 0x7f are left to its encoding. */
-static int write_masked(int fd, const struct ipw_message *m)
+static int make_masked(const struct ipw_message *m, char **out, size_t *size)
 {
         const unsigned char *from = m->data;
         char *text = malloc(m->size * 4 + 2);
         size_t n = 0;
 
-        for (size_t i = 0; text && i < m->size; i++)
+        if (!text)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->size; i++)
                 if ((from[i] < 0x20 && from[i] != '\n' && from[i] != '\t') || from[i] == 0x7f)
                         n += (size_t)sprintf(text + n, "\\x%02x", from[i]);
                 else
                         text[n++] = (char)from[i];
-        if (text && (n == 0 || text[n - 1] != '\n'))
+        if (n == 0 || text[n - 1] != '\n')
                 text[n++] = '\n';
-        return write_made(fd, text, n);
+        *out = text;
+        *size = n;
+        return 0;
 }
 
-static int write_json(int fd, const struct ipw_message *m)
+static int make_json(const struct ipw_message *m, char **out, size_t *size)
 {
-        char *text = NULL;
-        size_t size = 0;
-        FILE *memory = open_memstream(&text, &size);
+        FILE *memory = open_memstream(out, size);
         int r;
 
         if (!memory)
@@ -85,40 +81,73 @@ static int write_json(int fd, const struct ipw_message *m)
         r = json_message_print(memory, m);
         if (fclose(memory) != 0 && r == 0)
                 r = -ENOMEM;
-        if (r == 0)
-                return write_made(fd, text, size);
-        free(text);
+        if (r < 0)
+                free(*out);
         return r;
+}
+
+/* The message between what stands before and behind it. */
+struct dressed {
+        unsigned char head[4], tail;
+        struct iovec piece[3];
+};
+
+static void dress(struct dressed *d, enum output_format format, const struct ipw_message *m)
+{
+        int ends = m->size && ((char *)m->data)[m->size - 1] == '\n';
+
+        for (unsigned i = 0; i < sizeof(d->head); i++)
+                d->head[i] = (unsigned char)(m->size >> (24 - 8 * i));
+        d->tail = format == OUTPUT_NUL ? 0 : '\n';
+        d->piece[0] = (struct iovec){ d->head, format == OUTPUT_LEN4BE ? sizeof(d->head) : 0 };
+        d->piece[1] = (struct iovec){ m->data, m->size };
+        d->piece[2] = (struct iovec){ &d->tail, format == OUTPUT_LINE || format == OUTPUT_NUL || (format == OUTPUT_TEXT && !ends) };
+}
+
+/* As a text of its own. 0: this format needs none. */
+static int make(enum output_format format, int masked, const struct ipw_message *m, char **text, size_t *size)
+{
+        int r = format == OUTPUT_HEX              ? make_hex(m, text, size)
+                : format == OUTPUT_JSON           ? make_json(m, text, size)
+                : format == OUTPUT_TEXT && masked ? make_masked(m, text, size)
+                                                  : 1;
+
+        return r < 0 ? r : !r;
+}
+
+int output_text(enum output_format format, int masked, const struct ipw_message *m, char **text, size_t *size)
+{
+        struct dressed d;
+        char *at;
+        int r = make(format, masked, m, text, size);
+
+        if (r)
+                return r < 0 ? r : 0;
+        dress(&d, format, m);
+        *size = d.piece[0].iov_len + d.piece[1].iov_len + d.piece[2].iov_len;
+        at = *text = malloc(*size + 1);
+        if (!at)
+                return -ENOMEM;
+        for (int i = 0; i < 3; i++)
+                if (d.piece[i].iov_len)
+                        at = (char *)memcpy(at, d.piece[i].iov_base, d.piece[i].iov_len) + d.piece[i].iov_len;
+        return 0;
 }
 
 int output_message(int fd, enum output_format format, int masked, const struct ipw_message *m)
 {
-        unsigned char head[4] = { (unsigned char)(m->size >> 24), (unsigned char)(m->size >> 16), (unsigned char)(m->size >> 8),
-                                  (unsigned char)m->size };
-        char newline = '\n', nul = 0;
-        struct iovec piece[3] = { { head, 0 }, { m->data, m->size }, { &newline, 0 } };
+        struct dressed d;
+        char *text;
+        size_t size;
+        int r = make(format, masked, m, &text, &size);
 
-        switch (format) {
-        case OUTPUT_TEXT:
-                if (masked)
-                        return write_masked(fd, m);
-                piece[2].iov_len = m->size == 0 || ((char *)m->data)[m->size - 1] != '\n';
-                break;
-        case OUTPUT_LINE:
-                piece[2].iov_len = 1;
-                break;
-        case OUTPUT_NUL:
-                piece[2] = (struct iovec){ &nul, 1 };
-                break;
-        case OUTPUT_RAW:
-                break;
-        case OUTPUT_HEX:
-                return write_hex(fd, m);
-        case OUTPUT_JSON:
-                return write_json(fd, m);
-        case OUTPUT_LEN4BE:
-                piece[0].iov_len = 4;
-                break;
+        if (r < 0)
+                return r;
+        if (r) {
+                r = write_all(fd, &(struct iovec){ text, size }, 1);
+                free(text);
+                return r;
         }
-        return write_all(fd, piece, 3);
+        dress(&d, format, m);
+        return write_all(fd, d.piece, 3);
 }

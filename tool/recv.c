@@ -192,6 +192,7 @@ static int run(const struct arguments *a)
         struct target target;
         struct talk talk;
         int fd = STDOUT_FILENO, status = check(a);
+        unsigned role;
 
         if (status == DONE && set.until_last) {
                 if (set.options.count == LIST_MAX) {
@@ -206,6 +207,9 @@ static int run(const struct arguments *a)
                 status = check_file_ends(&target);
         if (status != DONE)
                 return status;
+        role = target_need_role(target.mechanism, IPW_RECV);
+        if (!role)
+                return FAILED;
         if (set.file) {
                 fd = open(set.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
                 if (fd < 0) {
@@ -215,7 +219,7 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
-        status = talk_open(&talk, &target, IPW_RECV, (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
+        status = talk_open(&talk, &target, role | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
         if (status == DONE)
                 status = talk_close(&talk, talk_over(&talk, fd));
         if (set.file && close(fd) < 0 && status == DONE) {

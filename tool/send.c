@@ -261,12 +261,16 @@ static int run(const struct arguments *a)
         struct target target;
         struct talk talk;
         int fd = STDIN_FILENO, status = check(a);
+        unsigned role;
 
         /* An end that was handed to us has no reader yet that could be looked at: there it is frames, always, and not now this, now that. */
         if (status == DONE)
                 status = target_read(&target, a->word[0], &set.options, strcmp(a->word[0], "-") == 0 ? NULL : defaults);
         if (status != DONE)
                 return status;
+        role = target_need_role(target.mechanism, IPW_SEND);
+        if (!role)
+                return FAILED;
         if (set.file && strcmp(set.file, "-") != 0) {
                 fd = open(set.file, O_RDONLY | O_CLOEXEC);
                 if (fd < 0) {
@@ -276,7 +280,7 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
-        status = talk_open(&talk, &target, IPW_SEND, (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
+        status = talk_open(&talk, &target, role | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
         if (status == DONE) {
                 status = set.file ? talk_open_bytes(&talk, &target) : DONE;
                 status = talk_close(&talk, status == DONE ? talk_over(&talk, a, fd) : status);

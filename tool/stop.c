@@ -8,7 +8,7 @@
 
 static const int stopping[] = { SIGINT, SIGTERM, SIGHUP };
 static struct ipw_link *volatile armed;
-static volatile sig_atomic_t closing, came;
+static volatile sig_atomic_t noting, came;
 
 static void on_signal(int signal_number)
 {
@@ -17,7 +17,7 @@ static void on_signal(int signal_number)
         came = signal_number;
         if (armed) {
                 (void)ipw_interrupt(armed);
-        } else if (!closing) {
+        } else if (!noting) {
                 (void)signal(signal_number, SIG_DFL);
                 (void)raise(signal_number);
         }
@@ -36,6 +36,11 @@ void stop_ignore_pipe(void)
 void stop_restore_pipe(void)
 {
         (void)sigaction(SIGPIPE, &inherited_pipe, NULL);
+}
+
+int stop_pipe_was_ignored(void)
+{
+        return inherited_pipe.sa_handler == SIG_IGN;
 }
 
 static void stop_set(sigset_t *set)
@@ -60,10 +65,15 @@ void stop_arm(struct ipw_link *link)
         armed = link;
 }
 
-void stop_disarm(void)
+void stop_note(void)
 {
-        closing = 1;
+        noting = 1;
         armed = NULL;
+}
+
+int stop_noting(void)
+{
+        return noting;
 }
 
 int stop_came(void)
@@ -84,18 +94,24 @@ void stop_finish(void)
 }
 
 /* The signals are let in only while ppoll(2) sleeps, so that none slips in between the look at `came` and the sleep. */
-int stop_poll(int fd, short events, int64_t timeout)
+int stop_poll_all(struct pollfd *p, size_t count, int64_t timeout)
 {
         struct timespec t = { .tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000 };
-        struct pollfd p = { .fd = fd, .events = events };
         sigset_t set, old;
         int r;
 
         stop_set(&set);
         (void)sigprocmask(SIG_BLOCK, &set, &old);
-        r = came ? -ECANCELED : ppoll(&p, 1, timeout == IPW_FOREVER ? NULL : &t, &old);
+        r = came ? -ECANCELED : ppoll(p, count, timeout == IPW_FOREVER ? NULL : &t, &old);
         if (r == -1)
                 r = errno == EINTR && came ? -ECANCELED : errno == EINTR ? 1 : -errno;
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
         return r;
+}
+
+int stop_poll(int fd, short events, int64_t timeout)
+{
+        struct pollfd p = { .fd = fd, .events = events };
+
+        return stop_poll_all(&p, 1, timeout);
 }

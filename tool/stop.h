@@ -9,10 +9,13 @@
 
 void stop_ignore_pipe(void);  /* a reader that goes is an error with a text, not a silent death */
 void stop_restore_pipe(void); /* in a child, before it becomes somebody else's program */
+int stop_pipe_was_ignored(void);
 
-void stop_catch(void);            /* INT, TERM, HUP, unless they are ignored; before a link is armed they end the command at once */
+void stop_catch(void); /* INT, TERM, HUP, unless they are ignored; before a link is armed, or stop_note(), they end the command at once */
 void stop_arm(struct ipw_link *); /* from here on they make its waits say -ECANCELED; the link must be IPW_WAKEABLE */
-void stop_disarm(void);           /* the link is about to be closed */
+void stop_note(void);             /* from here on they are only noted, for who looks: a loop of its own over several links */
+int stop_noting(void);            /* was that said? */
 int stop_came(void);              /* the signal, or 0 */
 void stop_finish(void);           /* dies of the signal that came, if one did */
 int stop_poll(int fd, short events, int64_t timeout); /* 1 ready, 0 time is up, -ECANCELED */
+int stop_poll_all(struct pollfd *, size_t count, int64_t timeout);

@@ -12,7 +12,7 @@
 #include "stop.h"
 
 enum { TOLD_OPEN = 1, TOLD_MESSAGE = 2, TOLD_ROOM = 4, TOLD_SETTLED = 8 };
-static const int64_t second = 1000000000;
+static const int64_t second = 1000000000, look = 50000000;
 
 int64_t talk_left(const struct talk *t)
 {
@@ -43,22 +43,23 @@ static void announce(struct talk *t, unsigned kind)
                       length, address);
 }
 
-int talk_open(struct talk *t, struct target *target, unsigned direction, unsigned how, int64_t timeout)
+/* Opening cannot be interrupted. Where a signal is only noted, it is cut into slices, so that somebody looks. */
+static int64_t slice(int64_t time)
+{
+        return stop_noting() && (time == IPW_FOREVER || time > look) ? look : time;
+}
+
+int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeout)
 {
         struct ipw_why why = { 0 };
+        int64_t told_at = now() + second;
         int r, cut;
 
         *t = (struct talk){ .target = target, .until = timeout == IPW_FOREVER ? IPW_FOREVER : now() + timeout };
-        t->sending = direction == IPW_SEND;
-        how |= target_role(target->mechanism, direction);
-        if (!(how & IPW_ROLE)) {
-                say_error("%s carries no messages that could be %s; see: ipcway mechanisms %s", target->mechanism->scheme,
-                          t->sending ? "sent" : "received", target->mechanism->scheme);
-                return FAILED;
-        }
+        t->sending = (how & IPW_ROLE) == IPW_PUSH || (how & IPW_ROLE) == IPW_PUB;
         stop_catch();
         for (;;) {
-                int64_t time = patience(t, TOLD_OPEN, talk_left(t), &cut);
+                int64_t whole = patience(t, TOLD_OPEN, talk_left(t), &cut), time = slice(whole);
 
                 r = ipw_open(&t->link, target->text, how | IPW_WAKEABLE, time, &why);
                 if (r == -EOPNOTSUPP && target->framing_at) {
@@ -66,16 +67,18 @@ int talk_open(struct talk *t, struct target *target, unsigned direction, unsigne
                                        NULL); /* what was given as fd:N is a socket: it needs no framing, and ours was only a default */
                         continue;
                 }
-                if (r != -ETIMEDOUT || !cut)
+                if (r != -ETIMEDOUT || stop_came() || (!cut && time == whole))
                         break;
-                announce(t, TOLD_OPEN);
+                if (cut && now() >= told_at)
+                        announce(t, TOLD_OPEN);
         }
         if (r < 0) {
                 t->link = NULL;
                 why.error = -r;
-                return say_why(&why);
+                return stop_came() ? FAILED : say_why(&why);
         }
-        stop_arm(t->link);
+        if (!stop_noting())
+                stop_arm(t->link);
         return DONE;
 }
 
@@ -178,7 +181,7 @@ int talk_close(struct talk *t, int status)
 {
         int lost;
 
-        stop_disarm();
+        stop_note();
         lost = ipw_close(t->link);
         t->link = NULL;
         if (lost > 0) {

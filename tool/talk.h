@@ -17,8 +17,11 @@ struct talk {
         unsigned sending;
 };
 
-/* All but talk_close() return as the ipw_ call does; -ECANCELED is Ctrl-C. talk_open() says itself what is wrong and returns an exit status. */
-int talk_open(struct talk *, struct target *, unsigned direction, unsigned how, int64_t timeout);
+/*
+ * All but talk_close() return as the ipw_ call does; -ECANCELED is Ctrl-C. talk_open() says itself what is wrong and returns an exit status.
+ * `how` has a role; target_role() finds one.
+ */
+int talk_open(struct talk *, struct target *, unsigned how, int64_t timeout);
 int talk_open_bytes(struct talk *,
                     struct target *); /* for a file: if the reader is a plain program, bytes instead of lines. DONE, or said */
 ssize_t talk_send(struct talk *, struct ipw_message *, size_t n);     /* how many were accepted; -EINPROGRESS counts as one */

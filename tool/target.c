@@ -25,6 +25,16 @@ unsigned target_role(const struct ipw_mechanism *mechanism, unsigned direction)
         return mechanism->roles & 1u << one ? one : mechanism->roles & 1u << all ? all : 0;
 }
 
+unsigned target_need_role(const struct ipw_mechanism *mechanism, unsigned direction)
+{
+        unsigned role = target_role(mechanism, direction);
+
+        if (!role)
+                say_error("%s carries no messages that could be %s; see: ipcway mechanisms %s", mechanism->scheme,
+                          direction == IPW_SEND ? "sent" : "received", mechanism->scheme);
+        return role;
+}
+
 int target_extend(char *text, size_t room, const char *key, const char *value)
 {
         size_t used = strlen(text);

@@ -22,8 +22,9 @@ int target_extend(char *text, size_t room, const char *key, const char *value);
 /* The framing that target_read() chose becomes another one; NULL: none. It must have been the last of the defaults. */
 void target_reframe(struct target *, const char *framing);
 
-/* The role for IPW_SEND or IPW_RECV alone: to one, else to all. 0: it carries no messages that way. */
+/* The role for IPW_SEND or IPW_RECV alone: to one, else to all. 0: it carries no messages that way; target_need_role() then says so. */
 unsigned target_role(const struct ipw_mechanism *, unsigned direction);
+unsigned target_need_role(const struct ipw_mechanism *, unsigned direction);
 
 /* Does the mechanism know this option at all? Whether an address takes a value of it, only target_extend() can tell. */
 int target_knows(const struct ipw_mechanism *, const char *option);
