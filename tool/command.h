@@ -18,5 +18,5 @@ struct command {
         int wrapper; /* its status is that of another command, so that wrong usage is OURS_FAILED, too */
 };
 
-extern const struct command command_send, command_recv, command_pair, command_accept, command_serve, command_wait, command_run,
-        command_remove, command_mechanisms, command_describe, command_tour;
+extern const struct command command_send, command_recv, command_pair, command_accept, command_serve, command_wait, command_bridge,
+        command_run, command_remove, command_mechanisms, command_describe, command_tour;

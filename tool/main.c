@@ -24,7 +24,7 @@ static const struct command command_help = {
 
 /* In the order of the help; a group is a run of neighbours. */
 static const struct command *const commands[] = {
-        &command_send, &command_recv,   &command_pair,       &command_accept,   &command_serve, &command_wait,
+        &command_send, &command_recv,   &command_pair,       &command_accept,   &command_serve, &command_wait, &command_bridge,
         &command_run,  &command_remove, &command_mechanisms, &command_describe, &command_tour,  &command_help,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
