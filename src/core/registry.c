@@ -7,6 +7,7 @@ extern const struct mechanism mechanism_fifo;
 extern const struct mechanism mechanism_mq;
 extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
+extern const struct mechanism mechanism_unix_dgram;
 extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
@@ -20,6 +21,7 @@ const struct mechanism *const registry[] = {
         &mechanism_mq_sysv,
         &mechanism_unix_stream,
         &mechanism_unix_seqpacket,
+        &mechanism_unix_dgram,
         &mechanism_file,
         &mechanism_fd,
         NULL,

@@ -263,8 +263,10 @@ static ssize_t recv_large(struct record *s, struct ipw_message *m, unsigned flag
         if (n == 0 && !facts.told && is_end(s))
                 return -EPIPE;
         s->usual = (size_t)n;
-        if (unlikely(s->kind->admits) && !s->kind->admits(s, &facts.sender))
+        if (unlikely(s->kind->admits) && !s->kind->admits(s, &facts.sender)) {
+                record_drop(s, 1, false);
                 return -ENOMSG;
+        }
         if (unlikely(facts.size == LOST)) {
                 record_drop(s, 1, true);
                 return -ENOMSG;

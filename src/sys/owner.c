@@ -46,3 +46,14 @@ int owner_trusted(uid_t uid, gid_t gid, const char *peer, struct ipw_why *why)
         r = owner_group(peer + 6, &wanted, why);
         return r < 0 ? r : wanted == gid;
 }
+
+int owner_trusted_member(uid_t uid, gid_t gid, const char *peer, struct ipw_why *why)
+{
+        gid_t wanted;
+        int r = owner_trusted(uid, gid, peer, why);
+
+        if (r != 0 || strncmp(peer, "group:", 6) != 0)
+                return r;
+        r = owner_group(peer + 6, &wanted, why);
+        return r < 0 ? r : sys_is_member("may this user be here", uid, wanted);
+}

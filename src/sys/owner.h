@@ -14,3 +14,6 @@ int owner_group(const char *text, gid_t *gid, struct ipw_why *);
  * whom `peer` names: "uid:N" or "group:G"; "" names nobody. 1, 0, or an error of reading G.
  */
 int owner_trusted(uid_t uid, gid_t gid, const char *peer, struct ipw_why *);
+
+/* The same for somebody of whom no more than that is known: membership of the group G counts too, as the users' database has it. */
+int owner_trusted_member(uid_t uid, gid_t gid, const char *peer, struct ipw_why *);

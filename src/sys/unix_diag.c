@@ -137,3 +137,74 @@ int unix_diag_bound(int directory, const char *name, const struct stat *st)
         }
         return r == -ENODATA ? 0 : r;
 }
+
+/* ---- one socket -------------------------------------------------------------------------------------------------------------------------- */
+
+static int find_number(const struct nlmsghdr *h, unsigned short type, uint32_t *out)
+{
+        int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(struct unix_diag_msg));
+        const struct rtattr *a = (const void *)((const char *)h + NLMSG_LENGTH(sizeof(struct unix_diag_msg)));
+
+        for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+                if (a->rta_type == type && RTA_PAYLOAD(a) >= sizeof(*out)) {
+                        memcpy(out, RTA_DATA(a), sizeof(*out));
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+/* One number that the kernel knows of the socket with this inode. */
+static int ask_number(int fd, uint32_t inode, uint32_t show, unsigned short type, uint32_t *out)
+{
+        struct {
+                struct nlmsghdr header;
+                struct unix_diag_req request;
+        } question = {
+                .header = { .nlmsg_len = sizeof(question), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST },
+                .request = { .sdiag_family = AF_UNIX, .udiag_ino = inode, .udiag_show = show, .udiag_cookie = { UINT32_MAX, UINT32_MAX } },
+        };
+        union {
+                struct nlmsghdr header;
+                char bytes[1024];
+        } answer;
+        ssize_t n;
+
+        n = sys_send("what is known of that socket", fd, &question, sizeof(question), 0);
+        if (n < 0)
+                return (int)n;
+        do {
+                n = sys_recv("what is known of that socket", fd, &answer, sizeof(answer), 0);
+        } while (n == -EINTR);
+        if (n < 0)
+                return (int)n;
+        if (!NLMSG_OK(&answer.header, (size_t)n))
+                return -EPROTO;
+        if (answer.header.nlmsg_type == NLMSG_ERROR) {
+                const struct nlmsgerr *e = NLMSG_DATA(&answer.header);
+
+                return answer.header.nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error < 0 ? e->error : -EPROTO;
+        }
+        return answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY ? find_number(&answer.header, type, out) : -EPROTO;
+}
+
+int unix_diag_peer(int fd, uid_t *uid)
+{
+        _cleanup_(sys_closep)
+        int ask = -1;
+        struct stat st;
+        uint32_t inode, owner;
+        int r;
+
+        r = sys_fstat("which socket is ours", fd, &st);
+        if (r < 0)
+                return r;
+        ask = sys_socket("ask the kernel for its sockets", AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+        if (ask < 0)
+                return ask;
+        r = ask_number(ask, (uint32_t)st.st_ino, UDIAG_SHOW_PEER, UNIX_DIAG_PEER, &inode);
+        if (r == 0)
+                r = ask_number(ask, inode, UDIAG_SHOW_UID, UNIX_DIAG_UID, &owner);
+        if (r == 0)
+                *uid = owner;
+        return r;
+}

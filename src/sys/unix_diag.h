@@ -11,3 +11,6 @@
  * `st` what fstatat(2) says of it. 1, 0, or -errno where the kernel does not tell.
  */
 int unix_diag_bound(int directory, const char *name, const struct stat *st);
+
+/* Whose is the socket that the socket `fd` is connected to? -ENOENT: it is gone; other errors: the kernel does not tell. */
+int unix_diag_peer(int fd, uid_t *uid);

@@ -453,11 +453,35 @@ static int dial_path(int fd, const char *path, const char *peer, struct ipw_why 
         return r < 0 ? r : connected(connect_to(fd, file), path, why);
 }
 
+/* A datagram socket that somebody connects to does not hear of it, so the kernel keeps no word of who it was. Its list of sockets has whose it is. */
+static int check_receiver(int fd, const char *path, const char *peer, struct ipw_why *why)
+{
+        uid_t uid;
+        int r = unix_diag_peer(fd, &uid);
+
+        if (r == -ENOENT)
+                return why_set(why, EAGAIN, "%s: who received there has just gone", path);
+        if (r < 0)
+                return why_set(
+                        why, EPERM,
+                        "%s: the kernel does not tell whose socket has this abstract name (%s; it needs the module unix_diag); use a path",
+                        path, why_name(r));
+        r = owner_trusted_member(uid, (gid_t)-1, peer, why);
+        if (r == 0)
+                return why_set(why, EPERM, "%s: the other side is user %u, neither this user nor root; peer=uid:%u admits it", path, uid,
+                               uid);
+        return MIN(r, 0);
+}
+
 int unix_path_dial(int fd, const char *path, const char *peer, struct ipw_why *why)
 {
         struct sockaddr_un address;
-        socklen_t size;
-        int r;
+        socklen_t size = sizeof(int);
+        int type, r;
+
+        r = sys_getsockopt("is there to be a connection", fd, SOL_SOCKET, SO_TYPE, &type, &size);
+        if (r < 0)
+                return why_call(why, r, path, "cannot connect");
 
         if (is_abstract(path)) {
                 (void)to_address(path, NULL, &address, &size, why);
@@ -465,7 +489,9 @@ int unix_path_dial(int fd, const char *path, const char *peer, struct ipw_why *w
         } else {
                 r = dial_path(fd, path, peer, why);
         }
-        return r < 0 ? r : unix_path_check_peer(fd, path, peer, why);
+        if (r < 0 || (type == SOCK_DGRAM && !is_abstract(path)))
+                return r;
+        return type == SOCK_DGRAM ? check_receiver(fd, path, peer, why) : unix_path_check_peer(fd, path, peer, why);
 }
 
 int unix_path_remove(const char *path, int type, struct ipw_why *why)

@@ -42,8 +42,8 @@ void unix_path_unbind(struct unix_name *);
 void unix_path_drop(struct unix_name *);
 
 /*
- * Connects `fd`, a fresh non-blocking socket, and checks who listens. -EAGAIN: nobody listens yet, or its queue is full. -ELOOP: a symbolic link.
- * -ENOTSOCK: another kind of file. -EPERM: not whom we trust.
+ * Connects `fd`, a fresh socket that does not block, and checks who listens; of a datagram socket with a path, whose the file is. -EAGAIN: nobody listens yet,
+ * or its queue is full. -ELOOP: a symbolic link. -ENOTSOCK: another kind of file. -EPERM: not whom we trust.
  */
 int unix_path_dial(int fd, const char *path, const char *peer, struct ipw_why *);
 

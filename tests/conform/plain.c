@@ -309,6 +309,21 @@ static int open_stream(const struct run *run, unsigned role)
         return open_socket_of(run, role, SOCK_STREAM);
 }
 
+/* No connection: who receives has a name, who sends knows it. */
+static int open_dgram(const struct run *run, unsigned role)
+{
+        struct sockaddr_un sa;
+        socklen_t size = socket_address(run, role, &sa);
+        int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+        CHECK(fd >= 0, "socket: %s", strerror(errno));
+        if (role == IPW_PUSH)
+                CHECK(connect(fd, (struct sockaddr *)&sa, size) == 0, "connect: %s", strerror(errno));
+        else
+                CHECK(bind(fd, (struct sockaddr *)&sa, size) == 0, "bind: %s", strerror(errno));
+        return fd;
+}
+
 static int socket_ready(int fd)
 {
         int peer = accept(fd, NULL, NULL);
@@ -380,6 +395,7 @@ static const struct plain table[] = {
         { "mq", open_posix_queue, NULL, posix_queue_send, posix_queue_recv, close_fd, posix_queue_mode, NULL },
         STREAM("unix", open_stream, socket_ready, path_mode),
         { "unix", .mode = path_mode, .none = ours },
+        { "unix+dgram", open_dgram, NULL, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
         { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
