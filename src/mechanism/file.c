@@ -16,12 +16,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 #include "bytes.h"
 #include "cleanup.h"
 #include "file_lines.h"
 #include "named.h"
+#include "network.h"
 #include "option.h"
 #include "sys.h"
 #include "why.h"
@@ -161,45 +161,24 @@ static int join_or_create(const struct request *request, const struct file *f, b
         return why_set(why, EAGAIN, "file:%s: others make and remove it all the time", path);
 }
 
-static bool is_network(long type)
-{
-        static const unsigned known[] = {
-                0x6969,     /* NFS */
-                0xff534d42, /* CIFS */
-                0xfe534d42, /* SMB 2 and later */
-                0x517b,     /* SMB */
-                0x01021997, /* 9P */
-                0x00c36400, /* Ceph */
-                0x5346414f, /* AFS */
-                0x6b414653, /* AFS of the kernel */
-                0x73757245, /* Coda */
-                0x0bd00bd0, /* Lustre */
-        };
-
-        for (size_t i = 0; i < COUNT_OF(known); i++)
-                if ((unsigned)type == known[i])
-                        return true;
-        return false;
-}
-
 static int look(const struct ipw_address *a, struct file *f, struct ipw_why *why)
 {
-        struct statfs system = { 0 };
+        unsigned long system = 0;
         struct stat st;
-        int r;
+        int network = 0, r;
 
         r = sys_fstat("whose file is it, and is it one", f->fd, &st);
         if (r == 0 && !S_ISREG(st.st_mode))
                 return why_open(why, -EISDIR, a->rest, 0);
         if (r == 0)
-                r = sys_fstatfs("is it on this machine", f->fd, &system);
+                r = network = network_file(f->fd, &system);
         if (r < 0)
                 return why_call(why, r, a->rest, "cannot look at this file");
-        if (is_network((long)system.f_type) && !address_number(a, "nfs"))
+        if (network && !address_number(a, "nfs"))
                 return why_set(why, EOPNOTSUPP,
                                "file:%s: lies on a network filesystem (type 0x%lx), where lines appended at once overwrite each other and "
                                "readers are not told; if only this machine uses it, add nfs=1",
-                               a->rest, (unsigned long)system.f_type);
+                               a->rest, system);
         f->device = st.st_dev;
         f->inode = st.st_ino;
         return named_check(a, &st, a->rest, why);

@@ -121,12 +121,27 @@ int sys_ftruncate_(struct sys_site *site, int fd, off_t size)
         THROUGH(ftruncate(fd, size), "%d, %lld", fd, (long long)size);
 }
 
+static const char *lock_command(int command)
+{
+        switch (command) {
+        case F_GETLK:
+                return "F_GETLK";
+        case F_SETLK:
+                return "F_SETLK";
+        case F_SETLKW:
+                return "F_SETLKW";
+        case F_OFD_GETLK:
+                return "F_OFD_GETLK";
+        case F_OFD_SETLK:
+                return "F_OFD_SETLK";
+        default:
+                return "F_OFD_SETLKW";
+        }
+}
+
 int sys_lock_(struct sys_site *site, int fd, int command, struct flock *lock)
 {
-        THROUGH(fcntl(fd, command, lock), "%d, %s, %s byte %lld", fd,
-                command == F_OFD_GETLK    ? "F_OFD_GETLK"
-                : command == F_OFD_SETLKW ? "F_OFD_SETLKW"
-                                          : "F_OFD_SETLK",
+        THROUGH(fcntl(fd, command, lock), "%d, %s, %s byte %lld", fd, lock_command(command),
                 lock->l_type == F_UNLCK   ? "F_UNLCK"
                 : lock->l_type == F_RDLCK ? "F_RDLCK"
                                           : "F_WRLCK",
@@ -216,7 +231,11 @@ int sys_pipe2_(struct sys_site *site, int fds[2], int flags)
 
 int sys_flock_(struct sys_site *site, int fd, int operation)
 {
-        THROUGH(flock(fd, operation), "%d, %s", fd, (operation & ~LOCK_NB) == LOCK_EX ? "LOCK_EX" : "LOCK_UN");
+        THROUGH(flock(fd, operation), "%d, %s%s", fd,
+                operation & LOCK_UN   ? "LOCK_UN"
+                : operation & LOCK_SH ? "LOCK_SH"
+                                      : "LOCK_EX",
+                operation & LOCK_NB ? "|LOCK_NB" : "");
 }
 
 int sys_dup3_(struct sys_site *site, int from, int to, int flags)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -32,6 +33,19 @@
 #define sys_mmap(meaning, out, size, prot, flags, fd, at) sys_mmap_(SYS_SITE("mmap", meaning), out, size, prot, flags, fd, at)
 #define sys_munmap(meaning, address, size)                sys_munmap_(SYS_SITE("munmap", meaning), address, size)
 #define sys_madvise(meaning, address, size, advice)       sys_madvise_(SYS_SITE("madvise", meaning), address, size, advice)
+/* POSIX semaphores: not system calls unless they wait, but as able to fail */
+#define sys_sem_open(meaning, out, name, flags, mode, value) sys_sem_open_(SYS_SITE("sem_open", meaning), out, name, flags, mode, value)
+#define sys_sem_close(meaning, sem)                          sys_sem_close_(SYS_SITE("sem_close", meaning), sem)
+#define sys_sem_unlink(meaning, name)                        sys_sem_unlink_(SYS_SITE("sem_unlink", meaning), name)
+#define sys_sem_trywait(meaning, sem)                        sys_sem_trywait_(SYS_SITE("sem_trywait", meaning), sem)
+#define sys_sem_wait(meaning, sem)                           sys_sem_wait_(SYS_SITE("sem_wait", meaning), sem)
+#define sys_sem_clockwait(meaning, sem, until)               sys_sem_clockwait_(SYS_SITE("sem_clockwait", meaning), sem, until)
+#define sys_sem_post(meaning, sem)                           sys_sem_post_(SYS_SITE("sem_post", meaning), sem)
+#define sys_sem_getvalue(meaning, sem, value)                sys_sem_getvalue_(SYS_SITE("sem_getvalue", meaning), sem, value)
+/* System V semaphores */
+#define sys_semget(meaning, key, n, flags)             sys_semget_(SYS_SITE("semget", meaning), key, n, flags)
+#define sys_semtimedop(meaning, id, ops, n, left)      sys_semtimedop_(SYS_SITE("semtimedop", meaning), id, ops, n, left)
+#define sys_semctl(meaning, id, index, command, value) sys_semctl_(SYS_SITE("semctl", meaning), id, index, command, value)
 /* files, pipes and their names */
 #define sys_open(meaning, path, flags, mode) sys_open_(SYS_SITE("open", meaning), path, flags, mode)
 #define sys_close(meaning, fd)               sys_close_(SYS_SITE("close", meaning), fd)
@@ -151,6 +165,20 @@ int sys_fcntl_(struct sys_site *, int fd, int command, long value);
 ssize_t sys_pread_(struct sys_site *, int fd, void *data, size_t size, off_t at);
 int sys_ftruncate_(struct sys_site *, int fd, off_t size);
 int sys_lock_(struct sys_site *, int fd, int command, struct flock *lock);
+int sys_flock_(struct sys_site *, int fd, int operation);
+int sys_sem_open_(struct sys_site *, sem_t **, const char *name, int flags, mode_t mode, unsigned value);
+int sys_sem_close_(struct sys_site *, sem_t *);
+int sys_sem_unlink_(struct sys_site *, const char *name);
+int sys_sem_trywait_(struct sys_site *, sem_t *);
+int sys_sem_wait_(struct sys_site *, sem_t *);
+int sys_sem_clockwait_(struct sys_site *, sem_t *, const struct timespec *until); /* on CLOCK_MONOTONIC */
+int sys_sem_post_(struct sys_site *, sem_t *);
+int sys_sem_getvalue_(struct sys_site *, sem_t *, int *value);
+struct sembuf;
+int sys_semget_(struct sys_site *, key_t key, int n, int flags);
+int sys_semtimedop_(struct sys_site *, int id, struct sembuf *, size_t n, const struct timespec *left);
+int sys_semctl_(struct sys_site *, int id, int index, int command,
+                void *value); /* value: by the union of semctl(2), a pointer or (void *)(long)number */
 int sys_fstat_(struct sys_site *, int fd, struct stat *);
 int sys_stat_(struct sys_site *, const char *path, struct stat *);
 int sys_lstat_(struct sys_site *, const char *path, struct stat *);
@@ -168,7 +196,6 @@ int sys_unlinkat_(struct sys_site *, int dir, const char *name);
 struct statfs;
 int sys_fstatfs_(struct sys_site *, int fd, struct statfs *);
 int sys_pipe2_(struct sys_site *, int fds[2], int flags);
-int sys_flock_(struct sys_site *, int fd, int operation);
 int sys_dup3_(struct sys_site *, int from, int to, int flags);
 int sys_unread_(struct sys_site *, int fd, int *bytes);
 ssize_t sys_random_(struct sys_site *, void *data, size_t size);
