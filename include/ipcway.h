@@ -4,6 +4,7 @@
  *
  * An ADDRESS is a text that names a mechanism and an object: "fifo:/tmp/my_fifo", "mq+sysv:/etc/app.conf#A?type=3".
  * A LINK is an open end of it; messages go through it. A message arrives whole or not at all.
+ * A GATE is something to wait at: a semaphore or a lock.
  *
  *      struct ipw_why why;
  *      struct ipw_link *in;
@@ -174,6 +175,7 @@ struct ipw_mechanism {
         const char *sample;   /* "fifo:{dir}/fifo" */
         unsigned roles;       /* bit 1 << IPW_PUSH and so on, for each role offered */
         int anonymous;        /* 1: has no name, ends come from ipw_ends() */
+        int gate;             /* 1: ipw_gate_open() takes it, not ipw_open() */
         const struct ipw_option *options;
         size_t option_count;
 };
@@ -193,7 +195,7 @@ const char *ipw_address_option(const struct ipw_address *, const char *key); /* 
 const struct ipw_mechanism *ipw_address_mechanism(const struct ipw_address *);
 void ipw_address_free(struct ipw_address *);
 
-/* The most that a link at this address could do, without opening anything. */
+/* The most that a link at this address could do, without opening anything. Of a gate: `flags` are its IPW_GATE_*, the numbers mean nothing. */
 int ipw_describe(const char *address, struct ipw_caps *upper_bound, struct ipw_why *);
 
 /*
@@ -276,6 +278,42 @@ const struct ipw_caps *ipw_link_caps(const struct ipw_link *);
 int ipw_link_address(const struct ipw_link *, char *text, size_t room); /* as opened: real key, real id; length as snprintf(3) */
 int ipw_link_stats(const struct ipw_link *, struct ipw_stats *);
 void ipw_link_why(const struct ipw_link *, struct ipw_why *); /* of the last error on this link; made on demand */
+
+/* ---- gates: semaphores and locks ---------------------------------------------------------------------------------------------------- */
+
+enum { IPW_SHARED = 1 }; /* mode of ipw_gate_acquire(): many at once, none of them exclusive; 0 is exclusive, or one permit */
+
+struct ipw_gate;
+/* What an open gate can do. */
+enum {
+        IPW_GATE_SHARED = 0x1,           /* IPW_SHARED works */
+        IPW_GATE_FREED = 0x2,            /* the kernel gives back what a holder held when it dies, however it dies */
+        IPW_GATE_COUNTS = 0x4,           /* ipw_gate_value() is a number of permits */
+        IPW_GATE_TIMED_BY_POLLING = 0x8, /* the kernel call has no timeout: finite ones look again every 20 us to 1 ms */
+        IPW_GATE_ANYBODY = 0x10,         /* any process may release what another acquired: a semaphore that signals */
+};
+
+/*
+ * Opens a gate. `how` is 0, or IPW_EXISTING or IPW_FRESH, with IPW_SIGNALS if wanted. One thread at a time per handle; two handles in one process exclude
+ * each other as two processes do, except with kind=posix, whose locks belong to the process. Errors as ipw_open().
+ */
+int ipw_gate_open(struct ipw_gate **, const char *address, unsigned how, struct ipw_why *);
+/*
+ * Waits until it is free and takes it. 0; -EAGAIN, -ETIMEDOUT: it was not free; -EIDRM: it was removed; -EDEADLK: this handle holds it already, or the
+ * kernel sees a circle of waiters; -EOPNOTSUPP: no shared mode here.
+ */
+int ipw_gate_acquire(struct ipw_gate *, unsigned mode, int64_t timeout);
+/* Gives one back. -EPERM: a lock that this handle does not hold. -EOVERFLOW, -ERANGE: a semaphore is at its limit. */
+int ipw_gate_release(struct ipw_gate *);
+/* A snapshot: permits free at this moment; for a lock 1 free, 0 taken. */
+int ipw_gate_value(struct ipw_gate *);
+unsigned ipw_gate_flags(const struct ipw_gate *);             /* IPW_GATE_* */
+void ipw_gate_why(const struct ipw_gate *, struct ipw_why *); /* of the last error on this gate */
+/*
+ * Releases what this handle holds where the kernel knows it (locks, undo=1). In a forked child it frees nothing of the parent's; there all else says
+ * -ESTALE. But a child has copies of descriptors: a lock whose holder is killed is free when its children are gone or have become other programs.
+ */
+int ipw_gate_close(struct ipw_gate *);
 
 /* ---- watching the library at work -------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "address.h"
+#include "gate.h"
 #include "link.h"
 #include "stream.h"
 
@@ -21,12 +22,13 @@ struct mechanism {
         /* Looks at the address alone: is its REST well formed, and what could a link there do at most? Opens nothing. */
         int (*describe)(const struct ipw_address *, struct ipw_caps *, struct ipw_why *);
         /*
-         * Exactly one of the two. They do not wait: -EAGAIN with a text says "the other side is not there yet", and the core tries again until
+         * Exactly one of the three. They do not wait: -EAGAIN with a text says "the other side is not there yet", and the core tries again until
          * the caller's time is up. On failure nothing is left behind. One exception: to dial another machine takes a while in which a connection is under
          * way, and the next try would begin from the start; that is waited for here, until `until`.
          */
         int (*open)(const struct request *, struct link **, struct ipw_why *);
         int (*open_stream)(const struct request *, struct stream **, struct ipw_why *);
+        int (*open_gate)(const struct request *, struct gate **, struct ipw_why *);
         /* Two ends as addresses, for a mechanism without names. NULL: it has names. */
         int (*ends)(const struct ipw_address *, unsigned how, char a[64], char b[64], struct ipw_why *);
         /* Removes name or object. NULL: nothing outlives its users. */

@@ -3,8 +3,7 @@
  * What all handles share: they know whether this process opened them, and the one wait.
  *
  * Fork. A handle's descriptors and buffers come along into a forked child, where using them would steal messages or release locks
- * of the parent. The word `alive` lies in a page that the kernel empties in every child (MADV_WIPEONFORK, 4.14), however it
- * was made; pthread_atfork would miss raw clone() and needs global state.
+ * of the parent; the word `alive` tells (alive.h).
  *
  * Waiting. Operations only try; the core waits, here, in one way for all: on the operation's descriptor if it has one, in its own
  * `wait` if not, and on the eventfd of ipw_interrupt() if the caller asked for that. With nothing else to watch and no end to the wait, the
@@ -14,9 +13,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "alive.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "sys.h"
@@ -26,27 +24,9 @@ static void free_partly(struct ipw_link *l)
 {
         for (unsigned i = 0; i < COUNT_OF(l->wake); i++)
                 sys_closep(&l->wake[i]);
-        if (l->alive)
-                (void)sys_munmap("forget the word that tells parent from child", (void *)l->alive, (size_t)sysconf(_SC_PAGESIZE));
+        alive_free(l->alive);
         free(l->asked);
         free(l);
-}
-
-static int add_alive(struct ipw_link *l)
-{
-        size_t size = (size_t)sysconf(_SC_PAGESIZE);
-        void *page;
-        int r;
-
-        r = sys_mmap("a word that tells parent from child", &page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (r < 0)
-                return r;
-        l->alive = page;
-        r = sys_madvise("let the kernel clear it in a forked child", page, size, MADV_WIPEONFORK);
-        if (r < 0)
-                return r;
-        *(uint32_t *)page = 1;
-        return 0;
 }
 
 static int fill(struct ipw_link *l, const char *asked, unsigned how)
@@ -58,7 +38,7 @@ static int fill(struct ipw_link *l, const char *asked, unsigned how)
         if (!l->asked)
                 return -ENOMEM;
         memcpy(l->asked, asked, strlen(asked) + 1);
-        r = add_alive(l);
+        r = alive_new(&l->alive);
         for (unsigned i = 0; r == 0 && (how & IPW_WAKEABLE) && i < COUNT_OF(l->wake); i++) {
                 l->wake[i] = sys_eventfd("what ipw_interrupt() rings", 0);
                 r = MIN(l->wake[i], 0);

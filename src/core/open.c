@@ -123,6 +123,9 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
         if (r < 0)
                 return r;
         mechanism = container_of(a->mechanism, struct mechanism, about);
+        if (mechanism->open_gate)
+                return why_set(why, EOPNOTSUPP, "%s: is something to wait at, not a link: ipw_gate_open(), or ipcway lock and ipcway sem",
+                               text);
         r = mechanism->describe(a, &caps, why);
         if (r == 0)
                 r = check_offered(&mechanism->about, caps.flags, &how, why);

@@ -11,6 +11,7 @@ extern const struct mechanism mechanism_unix_dgram;
 extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
+extern const struct mechanism mechanism_lock;
 
 /* One line each, so that they join without touching each other. */
 /* clang-format off */
@@ -24,6 +25,7 @@ const struct mechanism *const registry[] = {
         &mechanism_unix_dgram,
         &mechanism_file,
         &mechanism_fd,
+        &mechanism_lock,
         NULL,
 };
 /* clang-format on */

@@ -143,6 +143,30 @@ static void conversations(void)
         must(ipw_close(accepted) == 0 && ipw_close(dialled) == 0 && ipw_close(listener) == 0);
 }
 
+/* A lock of two handles, a semaphore that counts. */
+static void gates(void)
+{
+        static const unsigned flags[] = { IPW_GATE_SHARED, IPW_GATE_FREED, IPW_GATE_COUNTS, IPW_GATE_TIMED_BY_POLLING, IPW_GATE_ANYBODY };
+        struct ipw_gate *one, *other;
+        const struct ipw_mechanism *m = NULL;
+        char address[64];
+        unsigned seen = 0, rows = 0;
+
+        for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); seen |= flags[i++])
+                must((seen & flags[i]) == 0);
+        while ((m = ipw_mechanism_next(m)))
+                rows += m->gate != 0;
+        must(rows > 0);
+        (void)snprintf(address, sizeof(address), "lock:/tmp/ipcway-everything-%d", getpid());
+        must(ipw_gate_open(&one, address, IPW_FRESH, &why) == 0 && ipw_gate_open(&other, address, IPW_EXISTING, &why) == 0);
+        must(ipw_gate_flags(one) & IPW_GATE_FREED && ipw_gate_value(one) == 1);
+        must(ipw_gate_acquire(one, IPW_SHARED, IPW_FOREVER) == 0 && ipw_gate_acquire(other, 0, 0) == -EAGAIN);
+        ipw_gate_why(other, &why);
+        must(why.error == EAGAIN && *why.text);
+        must(ipw_gate_release(one) == 0 && ipw_gate_acquire(other, 0, IPW_FOREVER) == 0 && ipw_gate_value(one) == 0);
+        must(ipw_gate_close(other) == 0 && ipw_gate_close(one) == 0 && ipw_remove(address, &why) == 0);
+}
+
 int main(void)
 {
         ipw_trace(traced, &system_calls);
@@ -150,6 +174,7 @@ int main(void)
         addresses();
         messages();
         conversations();
+        gates();
         ipw_trace(NULL, NULL);
         must(system_calls > 0);
         return 0;
