@@ -12,6 +12,7 @@ extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
 extern const struct mechanism mechanism_lock;
+extern const struct mechanism mechanism_semaphore_posix;
 
 /* One line each, so that they join without touching each other. */
 /* clang-format off */
@@ -25,6 +26,7 @@ const struct mechanism *const registry[] = {
         &mechanism_unix_dgram,
         &mechanism_file,
         &mechanism_fd,
+        &mechanism_semaphore_posix,
         &mechanism_lock,
         NULL,
 };

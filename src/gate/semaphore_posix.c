@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sem:/NAME, a POSIX named semaphore: what sem_open(3) makes, and what any program that calls it sees.
+ *
+ * It counts, and it has real timeouts on the monotonic clock. It has no owner: a process that dies between wait and post takes its permit along
+ * for good. recover=1, which would bring it back, is refused: the wait and a note of who holds it would be two steps, and one program that
+ * only knows sem_wait(3) breaks the sum. What the kernel can give back is sem+sysv: with undo=1, and lock: with permits=N.
+ *
+ * The semaphore is a file under /dev/shm. One of another size was made by another layout (32-bit programs, another C library) or cut short, and
+ * using it would crash; it is refused before it is mapped.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "mechanism.h"
+#include "named.h"
+#include "option.h"
+#include "sys.h"
+#include "why.h"
+
+struct semaphore {
+        struct gate gate;
+        sem_t *sem;
+        char *name;
+};
+
+static int semaphore_acquire(struct gate *gate, unsigned mode, unsigned flags)
+{
+        struct semaphore *s = container_of(gate, struct semaphore, gate);
+
+        (void)mode;
+        if (flags & GATE_SLEEP)
+                return sys_sem_wait("wait for a permit", s->sem);
+        return sys_sem_trywait("take a permit if there is one", s->sem);
+}
+
+static int semaphore_acquire_until(struct gate *gate, unsigned mode, int64_t until)
+{
+        struct semaphore *s = container_of(gate, struct semaphore, gate);
+        struct timespec when = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
+
+        (void)mode;
+        return sys_sem_clockwait("wait for a permit, but not for ever", s->sem, &when);
+}
+
+static int semaphore_release(struct gate *gate)
+{
+        return sys_sem_post("give a permit back", container_of(gate, struct semaphore, gate)->sem);
+}
+
+static int semaphore_value(struct gate *gate)
+{
+        int value = 0, r = sys_sem_getvalue("how many permits are free", container_of(gate, struct semaphore, gate)->sem, &value);
+
+        return r < 0 ? r : MAX(value, 0);
+}
+
+static int semaphore_why(struct gate *gate, int error, struct ipw_why *why)
+{
+        const char *name = container_of(gate, struct semaphore, gate)->name;
+
+        switch (error) {
+        case EOVERFLOW:
+                (void)why_set(why, error,
+                              "sem:%s: has %d permits already, the most there can be (SEM_VALUE_MAX): somebody posts more than is taken",
+                              name, INT_MAX);
+                return 0;
+        case EAGAIN:
+        case ETIMEDOUT:
+                (void)why_set(why, error,
+                              "sem:%s: no permit is free%s; if a holder died, its permit is gone with it: ipcway sem post sem:%s", name,
+                              error == EAGAIN ? "" : ", and none came in the time given", name);
+                return 0;
+        case EOPNOTSUPP:
+                (void)why_set(why, error, "sem:%s: permits are all alike, there is no shared mode; lock: has one", name);
+                return 0;
+        default:
+                return -ENOENT;
+        }
+}
+
+static void semaphore_close(struct gate *gate, int inherited)
+{
+        struct semaphore *s = container_of(gate, struct semaphore, gate);
+
+        (void)inherited; /* unmaps in this process only */
+        if (s->sem)
+                (void)sys_sem_close("unmap the semaphore", s->sem);
+        free(s->name);
+        free(s);
+}
+
+static const struct gate_ops semaphore_ops = { .acquire = semaphore_acquire,
+                                               .acquire_until = semaphore_acquire_until,
+                                               .release = semaphore_release,
+                                               .value = semaphore_value,
+                                               .why = semaphore_why,
+                                               .close = semaphore_close };
+
+enum { FLAGS = IPW_GATE_COUNTS | IPW_GATE_ANYBODY, PATH_ROOM = 300, OPEN_TRIES = 100 };
+
+static int file_of(const struct ipw_address *a, char path[PATH_ROOM])
+{
+        return snprintf(path, PATH_ROOM, "/dev/shm/sem.%s", a->rest + 1);
+}
+
+static int semaphore_describe(const struct ipw_address *a, struct ipw_caps *caps, struct ipw_why *why)
+{
+        if (a->rest[0] != '/' || !a->rest[1] || strchr(a->rest + 1, '/') || a->fragment)
+                return why_set(why, EINVAL, "sem:%s: the name of a semaphore is a slash and a word, as in sem:/jobs", a->rest);
+        if (strlen(a->rest) > NAME_MAX - 4)
+                return why_set(why, ENAMETOOLONG, "sem: the name has %zu bytes; the most is %d", strlen(a->rest), NAME_MAX - 4);
+        if (address_number(a, "recover"))
+                return why_set(why, EOPNOTSUPP,
+                               "sem:%s: recover=1 cannot be kept on a POSIX semaphore, which has no owner; use sem+sysv: with undo=1, or "
+                               "lock:PATH?permits=N",
+                               a->rest);
+        (void)snprintf(caps->stack, sizeof(caps->stack), "sem");
+        caps->flags = FLAGS;
+        return 0;
+}
+
+/* Is what stands there a semaphore of this layout, and may we trust its owner? -ENOENT if there is nothing. */
+static int inspect(const struct ipw_address *a, struct ipw_why *why)
+{
+        char path[PATH_ROOM];
+        struct stat st;
+        int r;
+
+        (void)file_of(a, path);
+        r = sys_lstat("is there such a semaphore", path, &st);
+        if (r < 0)
+                return r == -ENOENT ? r : why_call(why, r, path, "cannot look at the semaphore");
+        if (!S_ISREG(st.st_mode))
+                return why_set(why, ELOOP, "sem:%s: %s is not a plain file; a semaphore of that name cannot be used", a->rest, path);
+        if ((size_t)st.st_size != sizeof(sem_t))
+                return why_set(
+                        why, EBADMSG,
+                        "sem:%s: %s has %lld bytes, a semaphore of this system has %zu: made by a program of another word size or C library, or "
+                        "cut short; remove it if nobody uses it: ipcway remove sem:%s",
+                        a->rest, path, (long long)st.st_size, sizeof(sem_t), a->rest);
+        return named_check(a, &st, path, why);
+}
+
+/* -ENOENT if there is nothing. */
+static int join(const struct ipw_address *a, struct semaphore *s, struct ipw_why *why)
+{
+        int r = inspect(a, why);
+
+        if (r < 0)
+                return r;
+        r = sys_sem_open("join the semaphore", &s->sem, a->rest, 0, 0, 0);
+        if (r == -EACCES)
+                return why_set(why, EACCES,
+                               "sem:%s: the permissions of the semaphore do not let uid %u in; its owner can change them "
+                               "(mode=, group= at creation)",
+                               a->rest, sys_euid());
+        return r < 0 && r != -ENOENT ? why_call(why, r, a->rest, "cannot open the semaphore") : r;
+}
+
+/* Permissions as asked for, whatever the umask says, and the group. */
+static int settle(const struct ipw_address *a, struct ipw_why *why)
+{
+        _cleanup_(sys_closep)
+        int fd = -1;
+        char path[PATH_ROOM];
+
+        (void)file_of(a, path);
+        fd = sys_open("the file that the semaphore is", path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+        return fd < 0 ? why_call(why, fd, path, "cannot set mode and group") : named_settle(a, fd, path, why);
+}
+
+/* -EEXIST if somebody was faster. */
+static int create(const struct ipw_address *a, struct semaphore *s, struct ipw_why *why)
+{
+        int r;
+
+        r = sys_sem_open("make the semaphore", &s->sem, a->rest, O_CREAT | O_EXCL, 0600, (unsigned)address_number(a, "value"));
+        if (r < 0)
+                return r == -EEXIST ? r : why_call(why, r, a->rest, "cannot make the semaphore");
+        r = settle(a, why);
+        if (r < 0) {
+                (void)sys_sem_unlink("take back what is not as asked for", a->rest);
+                (void)sys_sem_close("unmap it", s->sem);
+                s->sem = NULL;
+        }
+        return r;
+}
+
+static int find(const struct request *request, struct semaphore *s, struct ipw_why *why)
+{
+        const struct ipw_address *a = request->address;
+        int r;
+
+        for (int tries = 0; tries < OPEN_TRIES; tries++) { /* it may come and go while we look */
+                if (!(request->how & IPW_FRESH)) {
+                        r = join(a, s, why);
+                        if (r != -ENOENT)
+                                return r;
+                        if (request->how & IPW_EXISTING)
+                                return why_set(why, ENOENT, "sem:%s: there is no such semaphore; make it: ipcway sem create sem:%s",
+                                               a->rest, a->rest);
+                }
+                r = create(a, s, why);
+                if (r != -EEXIST)
+                        return r;
+                if (request->how & IPW_FRESH)
+                        return why_set(why, EEXIST, "sem:%s: the semaphore exists, and IPW_FRESH makes only new ones", a->rest);
+        }
+        return why_set(why, EAGAIN, "sem:%s: other processes make and remove the semaphore all the time", a->rest);
+}
+
+static void semaphore_freep(struct semaphore **s)
+{
+        if (*s)
+                semaphore_close(&(*s)->gate, 0);
+}
+
+static int semaphore_open(const struct request *request, struct gate **out, struct ipw_why *why)
+{
+        _cleanup_(semaphore_freep)
+        struct semaphore *s = sys_alloc("a semaphore", sizeof(*s));
+        const char *name = request->address->rest;
+        int r;
+
+        if (s)
+                s->name = sys_alloc("the name of the semaphore", strlen(name) + 1);
+        if (!s || !s->name)
+                return why_call(why, ENOMEM, name, "cannot open the semaphore");
+        memcpy(s->name, name, strlen(name) + 1);
+        s->gate.ops = &semaphore_ops;
+        s->gate.flags = FLAGS;
+        r = find(request, s, why);
+        if (r < 0)
+                return r;
+        *out = &s->gate;
+        steal(&s);
+        return 0;
+}
+
+static int semaphore_remove(const struct ipw_address *a, struct ipw_why *why)
+{
+        int r = sys_sem_unlink("remove the name; who has it open keeps it", a->rest);
+
+        if (r == -ENOENT)
+                return why_set(why, ENOENT, "sem:%s: there is no such semaphore", a->rest);
+        return r < 0 ? why_call(why, r, a->rest, "cannot remove the semaphore") : 0;
+}
+
+static const struct ipw_option semaphore_options[] = {
+        { "value", "0..2147483647", "1", "permits when it is created" },
+        { "recover", "0|1", "0", "refused: a POSIX semaphore has no owner" },
+        OPTION_MODE,
+        OPTION_GROUP,
+        OPTION_PEER,
+};
+
+const struct mechanism mechanism_semaphore_posix = {
+        .about = { .scheme = "sem",
+                   .syntax = "sem:/NAME",
+                   .summary = "POSIX named semaphore: permits that anybody may take and give",
+                   .good_for = "counting, and telling another process to go on",
+                   .sample = "sem:/ipcway-{key}",
+                   .gate = 1,
+                   .options = semaphore_options,
+                   .option_count = COUNT_OF(semaphore_options) },
+        .describe = semaphore_describe,
+        .open_gate = semaphore_open,
+        .remove = semaphore_remove,
+};
