@@ -13,6 +13,7 @@ extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
 extern const struct mechanism mechanism_lock;
 extern const struct mechanism mechanism_semaphore_posix;
+extern const struct mechanism mechanism_semaphore_sysv;
 
 /* One line each, so that they join without touching each other. */
 /* clang-format off */
@@ -27,6 +28,7 @@ const struct mechanism *const registry[] = {
         &mechanism_file,
         &mechanism_fd,
         &mechanism_semaphore_posix,
+        &mechanism_semaphore_sysv,
         &mechanism_lock,
         NULL,
 };
