@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipcway describe: what a link at an address could do at most, in numbers and in words, and which settings of this machine bound it. Opens nothing.
+ * ipcway describe: what a link or a gate at an address could do at most, in numbers and in words, and which settings of this machine bound it. Opens nothing.
  * What does not hold is said as plainly as what does: the table is where people learn that a queue never tells them its reader has died.
  */
 #include <stdio.h>
@@ -25,10 +25,12 @@ static const struct setting settings[] = {
 };
 
 /* `no` is NULL where the absence is no loss that must be spelt out. */
-static const struct {
+struct fact {
         uint32_t flag;
         const char *name, *yes, *no;
-} facts[] = {
+};
+
+static const struct fact facts_of_links[] = {
         { IPW_CAP_RELIABLE, "reliable", "nothing is dropped while both sides live",
           "messages may be dropped; what is known to be lost is counted" },
         { IPW_CAP_ORDERED, "ordered", "messages of one sender arrive in the order sent", "messages may overtake each other" },
@@ -46,7 +48,25 @@ static const struct {
         { IPW_CAP_LEND, "lends", "messages can be written and read in place", NULL },
         { IPW_CAP_TIMED_BY_POLLING, "timed by polling", "the kernel call has no timeout: finite ones look again every 20 us to 1 ms",
           NULL },
+        { 0 },
 };
+
+static const struct fact facts_of_gates[] = {
+        { IPW_GATE_FREED, "freed", "what a holder held is free at once when it dies, even by kill -9",
+          "a holder that dies takes its permit along; somebody must give it back by hand" },
+        { IPW_GATE_SHARED, "shared", "many may hold it at once who all asked for that, or one exclusively", "no shared mode" },
+        { IPW_GATE_COUNTS, "counts", "a number of permits", "one holder, or many shared ones" },
+        { IPW_GATE_ANYBODY, "anybody releases", "any process may give what another took: it can tell a process to go on",
+          "only who acquired it can release it" },
+        { IPW_GATE_TIMED_BY_POLLING, "timed by polling", "the kernel call has no timeout: finite ones look again every 20 us to 1 ms",
+          NULL },
+        { 0 },
+};
+
+static const struct fact *facts_of(const struct ipw_mechanism *m)
+{
+        return m->gate ? facts_of_gates : facts_of_links;
+}
 
 /* Settings of the machine that bound a mechanism, by the word that its stack ends in. */
 static const struct {
@@ -62,6 +82,7 @@ static const struct {
         { "mq+sysv", "/proc/sys/kernel/msgmax", "largest message, bytes" },
         { "mq+sysv", "/proc/sys/kernel/msgmnb", "bytes a new queue holds" },
         { "mq+sysv", "/proc/sys/kernel/msgmni", "queues on this machine" },
+        { "sem+sysv", "/proc/sys/kernel/sem", "semaphores in a set, in all sets, operations in one call, sets" },
         { "unix", "/proc/sys/net/core/wmem_default", "send buffer a socket starts with, bytes" },
         { "unix", "/proc/sys/net/core/wmem_max", "largest send buffer a user may ask for, bytes; bounds the largest record" },
         { "unix", "/proc/sys/net/unix/max_dgram_qlen", "records that wait in a socket" },
@@ -97,16 +118,18 @@ static int is_bound_by(const char *scheme, const char *mechanism)
 }
 
 /* One number from /proc, or "" where this kernel has no such setting. */
-static void read_limit(const char *path, char text[32])
+static void read_limit(const char *path, char text[64])
 {
         FILE *f = fopen(path, "re");
 
         text[0] = 0;
         if (!f)
                 return;
-        if (!fgets(text, 32, f))
+        if (!fgets(text, 64, f))
                 text[0] = 0;
         text[strcspn(text, "\n")] = 0;
+        for (char *tab = text; (tab = strchr(tab, '\t'));)
+                *tab = ' ';
         (void)fclose(f);
 }
 
@@ -116,12 +139,12 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
         struct number number[NUMBERS];
 
         read_numbers(number, caps);
-        for (unsigned i = 0; i < NUMBERS; i++)
+        for (unsigned i = 0; i < NUMBERS && !t->mechanism->gate; i++)
                 (void)json_object_set_new(numbers, number[i].name, json_integer((json_int_t)number[i].value));
-        for (unsigned i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-                (void)json_object_set_new(holds, facts[i].name, json_boolean(caps->flags & facts[i].flag));
+        for (const struct fact *f = facts_of(t->mechanism); f->name; f++)
+                (void)json_object_set_new(holds, f->name, json_boolean(caps->flags & f->flag));
         for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-                char text[32];
+                char text[64];
                 int64_t value;
 
                 if (!is_bound_by(t->mechanism->scheme, limits[i].mechanism))
@@ -157,17 +180,17 @@ static int print_numbers(const struct ipw_caps *caps)
         return table ? table_print(table) : FAILED;
 }
 
-static int print_facts(const struct ipw_caps *caps)
+static int print_facts(const struct fact *facts, const struct ipw_caps *caps)
 {
         static const struct column columns[] = { { "HOLDS", 0, 0 }, { "", 0, 0 }, { "MEANING", 0, 1 } };
         struct table *table = table_new(columns, 3);
 
-        for (unsigned i = 0; table && i < sizeof(facts) / sizeof(facts[0]); i++) {
-                int holds = (caps->flags & facts[i].flag) != 0;
+        for (const struct fact *f = facts; table && f->name; f++) {
+                int holds = (caps->flags & f->flag) != 0;
 
-                if (!holds && !facts[i].no)
+                if (!holds && !f->no)
                         continue;
-                if (table_row(table, (const char *[]){ facts[i].name, holds ? "yes" : "no", holds ? facts[i].yes : facts[i].no }) < 0)
+                if (table_row(table, (const char *[]){ f->name, holds ? "yes" : "no", holds ? f->yes : f->no }) < 0)
                         return FAILED;
         }
         return table ? table_print(table) : FAILED;
@@ -180,7 +203,7 @@ static int print_limits(const struct ipw_mechanism *m)
         int rows = 0;
 
         for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-                char text[32];
+                char text[64];
 
                 if (!is_bound_by(m->scheme, limits[i].mechanism))
                         continue;
@@ -220,11 +243,13 @@ static int run(const struct arguments *a)
                 return print_json(&target, &caps);
         printf("%s  %s\n%s\n\n", target.text, caps.stack, target.mechanism->summary);
         (void)fflush(stdout);
-        status = print_numbers(&caps);
-        printf("\n");
-        (void)fflush(stdout);
+        if (!target.mechanism->gate) {
+                status = print_numbers(&caps);
+                printf("\n");
+                (void)fflush(stdout);
+        }
         if (status == DONE)
-                status = print_facts(&caps);
+                status = print_facts(facts_of(target.mechanism), &caps);
         return status == DONE ? print_limits(target.mechanism) : status;
 }
 
@@ -232,7 +257,7 @@ const struct command command_describe = {
         .name = "describe",
         .group = "Learn",
         .arguments = "ADDR",
-        .summary = "what a link at this address can do at most, and what it cannot",
+        .summary = "what a link or gate at this address can do at most, and what it cannot",
         .text = "Opens nothing. Numbers are upper bounds; an open link may have less, never more.\n"
                 "\n"
                 "  ipcway describe fifo:/tmp/orders\n"

@@ -22,7 +22,7 @@ static const struct setting settings[] = {
 /* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. A gate has no messages. */
 static const char *shape(const struct ipw_mechanism *m)
 {
-        return !m->roles ? "gate" : target_knows(m, "framing") ? "stream" : "record";
+        return m->gate ? "gate" : target_knows(m, "framing") ? "stream" : "record";
 }
 
 static const struct {
@@ -67,12 +67,14 @@ static int one(const struct ipw_mechanism *m)
 
         if (set.json)
                 return json_print(as_json(m));
-        printf("%s  %s\n\n  good for  %s\n  shape     %s%s\n  roles    ", m->syntax, m->summary, m->good_for, shape(m),
+        printf("%s  %s\n\n  good for  %s\n  shape     %s%s\n", m->syntax, m->summary, m->good_for, shape(m),
                m->anonymous ? ", without a name: see ipcway help run" : "");
+        if (m->roles)
+                printf("  roles    ");
         for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
                 if (m->roles & 1u << roles[i].role)
                         printf(" %s", roles[i].name);
-        printf("\n\n");
+        printf(m->roles ? "\n\n" : "\n");
         if (!m->option_count)
                 return say_finish();
         (void)fflush(stdout);
