@@ -166,7 +166,8 @@ struct ipw_option {
         const char *standard; /* the value when not given, as text; "" if there is none */
         const char *help;
 };
-/* One way to talk. All texts are static. `sample` is an address to try it with: {dir} stands for a private folder, {key} for a random key. */
+/* One way to talk. All texts are static. `sample` is an address to try it with: {dir} stands for a private folder, {key} for a random key,
+ * {port} for a free port. */
 struct ipw_mechanism {
         const char *scheme;   /* "fifo" */
         const char *syntax;   /* "fifo:PATH" */

@@ -15,11 +15,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,7 +64,27 @@ static void drop(const struct way *w, unsigned side)
                 ipw_end_drop(w->end[side]);
 }
 
-/* {dir} and {key} in `sample`: each time fresh ones. */
+/* Nobody has it now, and the kernel gives it to nobody who does not ask for it. 0: none was found. */
+static unsigned free_port(void)
+{
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        unsigned port = 0;
+        uint16_t random;
+
+        for (int i = 0; fd >= 0 && i < 1000 && port == 0; i++) {
+                if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+                        break;
+                sa.sin_port = htons((uint16_t)(20000 + random % 12000));
+                if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+                        port = ntohs(sa.sin_port);
+        }
+        if (fd >= 0)
+                (void)close(fd);
+        return port;
+}
+
+/* {dir}, {key} and {port} in `sample`: each time fresh ones. */
 static int expand(struct tour *t, const char *sample, char out[256])
 {
         size_t n = 0;
@@ -82,6 +104,13 @@ static int expand(struct tour *t, const char *sample, char out[256])
                                 return -EIO;
                         n += (size_t)snprintf(out + n, 256 - n, "0x%08x", key | 0x10000000);
                         sample += 5;
+                } else if (strncmp(sample, "{port}", 6) == 0) {
+                        unsigned port = free_port();
+
+                        if (!port)
+                                return -EADDRINUSE;
+                        n += (size_t)snprintf(out + n, 256 - n, "%u", port);
+                        sample += 6;
                 } else {
                         out[n++] = *sample++;
                 }

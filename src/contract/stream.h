@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "link.h"
 
 struct stream;
@@ -35,6 +37,7 @@ struct stream {
         uint16_t writer;     /* our number among the writers, 0 if there are no others */
         size_t stale;        /* bytes that were there before us and may begin in the middle of a write: an earlier receiver took the rest */
         const char *framing; /* what the other side is known to read: "frame", "line", "raw", "auto"; NULL: nothing is known */
+        bool one_end;        /* set by the framing: nobody who speaks it closes one way alone, so the end of one way is the end of both */
         char *address;       /* as link.address */
         struct ipw_sender sender; /* who writes the other end, where the kernel knows and there is only one; source 0: it does not */
 };

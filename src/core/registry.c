@@ -8,6 +8,7 @@ extern const struct mechanism mechanism_mq;
 extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
 extern const struct mechanism mechanism_unix_dgram;
+extern const struct mechanism mechanism_tcp;
 extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
@@ -25,6 +26,7 @@ const struct mechanism *const registry[] = {
         &mechanism_unix_stream,
         &mechanism_unix_seqpacket,
         &mechanism_unix_dgram,
+        &mechanism_tcp,
         &mechanism_file,
         &mechanism_fd,
         &mechanism_semaphore_posix,

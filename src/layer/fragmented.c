@@ -156,7 +156,7 @@ static void end(struct fragmented *f)
 {
         struct inbox *in = f->framed.in;
 
-        f->joiner.discarded += in->from < in->to;
+        f->joiner.discarded += in->from < in->to && !f->joiner.count; /* else it belongs to what is counted below */
         in->from = in->to;
         frame_discard(&f->joiner, true);
         f->framed.link.stats.discarded = f->joiner.discarded;
@@ -259,6 +259,7 @@ int fragmented_open(struct stream *s, struct inbox *in, struct framing_options o
         f->framed.stream = s;
         f->framed.in = in;
         f->stale = s->stale;
+        s->one_end = true;
         f->joiner.max = f->framed.link.caps.max_msg;
         f->joiner.memory = s->ops->writer_gone ? MAX((size_t)MEMORY, 4 * f->joiner.max) : f->joiner.max; /* one writer has one under way */
         *out = &steal(&f)->framed.link;

@@ -7,11 +7,13 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "framing.h"
 #include "sys.h"
 #include "why.h"
 
 enum {
+        ASK_AFTER = 20000, /* ns */
         DRAIN_PIECE = 1 << 20,
         DRAIN_PIECES = 16, /* so much unread input is thrown away at close */
 };
@@ -20,8 +22,10 @@ struct socket_stream {
         struct stream stream;
         int fd;
         bool sent;
-        bool resets; /* a close with unread input destroys what was sent */
-        int cut;     /* atomic: how the conversation ended, if not by a close; an errno value */
+        int64_t asked; /* when it was last seen that the other side had not closed its way */
+        bool half;     /* it has */
+        bool resets;   /* a close with unread input destroys what was sent */
+        int cut;       /* atomic: how the conversation ended, if not by a close; an errno value */
 };
 
 static struct socket_stream *of(struct stream *s)
@@ -66,17 +70,43 @@ static ssize_t socket_read(struct stream *stream, const struct iovec *iov, int n
         return unlikely(r < 0) && ends(s, r) ? 0 : r;
 }
 
+/* Has the other side closed its way? Or, with POLLERR, reset the connection? */
+static bool has_closed(const struct socket_stream *s, short events)
+{
+        static const struct timespec now = { 0 };
+        struct pollfd p = { .fd = s->fd, .events = events };
+
+        return sys_ppoll("is the other side still there", &p, 1, &now) > 0 && p.revents & (events | POLLERR | POLLHUP);
+}
+
+/* Asks, if there was time for it to close. */
+static bool is_half(struct socket_stream *s)
+{
+        int64_t now;
+
+        if (!s->resets || s->half)
+                return s->half;
+        now = clock_now();
+        if (now - s->asked < ASK_AFTER)
+                return false;
+        s->half = has_closed(s, POLLRDHUP);
+        s->asked = now;
+        return s->half;
+}
+
 static ssize_t socket_write(struct stream *stream, const struct iovec *iov, int n, unsigned flags)
 {
         struct socket_stream *s = of(stream);
         struct msghdr h = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
         ssize_t r;
 
+        if (unlikely(is_half(s)) && stream->one_end)
+                return -EPIPE;
         r = likely(n == 1) ? sys_send("hand bytes over", s->fd, iov->iov_base, iov->iov_len, flags_of(flags))
                            : sys_sendmsg("hand bytes over, gathered", s->fd, &h, flags_of(flags));
         if (likely(r >= 0)) {
                 s->sent = true;
-                return r;
+                return unlikely(s->half) && has_closed(s, 0) ? -EPIPE : r;
         }
         return ends(s, r) ? -EPIPE : r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who belongs to which group: not a system call but a question to whatever nsswitch.conf(5) names, which can fail and take time. */
+/* Users, groups and hosts by name: not system calls but questions to whatever nsswitch.conf(5) names, which can fail and take time. */
 #include <grp.h>
+#include <netdb.h>
 #include <pwd.h>
 #include <stdlib.h>
 
@@ -41,4 +42,33 @@ static int is_member(uid_t uid, gid_t gid)
 int sys_is_member_(struct sys_site *site, uid_t uid, gid_t gid)
 {
         THROUGH(is_member(uid, gid), "%u, %u", uid, gid);
+}
+
+/* 0, or -1 with errno. */
+static int look_up(const char *host, const struct addrinfo *wanted, struct addrinfo **out)
+{
+        switch (getaddrinfo(host, NULL, wanted, out)) {
+        case 0:
+                return 0;
+        case EAI_NONAME:
+        case EAI_NODATA:
+                errno = ENOENT;
+                return -1;
+        case EAI_AGAIN:
+                errno = EAGAIN;
+                return -1;
+        case EAI_MEMORY:
+                errno = ENOMEM;
+                return -1;
+        case EAI_SYSTEM:
+                return -1;
+        default:
+                errno = EIO;
+                return -1;
+        }
+}
+
+int sys_getaddrinfo_(struct sys_site *site, const char *host, const struct addrinfo *wanted, struct addrinfo **out)
+{
+        THROUGH(look_up(host, wanted, out), "\"%s\"", host);
 }

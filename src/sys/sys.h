@@ -133,6 +133,8 @@
 /* this process */
 #define sys_getrlimit(meaning, resource, limit) sys_getrlimit_(SYS_SITE("prlimit64", meaning), resource, limit)
 #define sys_group(meaning, name, gid)           sys_group_(SYS_SITE("getgrnam_r", meaning), name, gid) /* -ENOENT: no such group */
+#define sys_getaddrinfo(meaning, host, wanted, out) \
+        sys_getaddrinfo_(SYS_SITE("getaddrinfo", meaning), host, wanted, out) /* -ENOENT: no such host; -EAGAIN: not now */
 /* waiting */
 #define sys_ppoll(meaning, fds, n, left)              sys_ppoll_(SYS_SITE("ppoll", meaning), fds, n, left)
 #define sys_epoll_create(meaning)                     sys_epoll_create_(SYS_SITE("epoll_create1", meaning))
@@ -235,6 +237,8 @@ ssize_t sys_mq_timedreceive_(struct sys_site *, int fd, void *data, size_t size,
 struct rlimit;
 int sys_getrlimit_(struct sys_site *, int resource, struct rlimit *);
 int sys_group_(struct sys_site *, const char *name, gid_t *gid);
+struct addrinfo;
+int sys_getaddrinfo_(struct sys_site *, const char *host, const struct addrinfo *wanted, struct addrinfo **out);
 uid_t sys_euid(void);
 int sys_ppoll_(struct sys_site *, struct pollfd *, nfds_t n, const struct timespec *left);
 int sys_epoll_create_(struct sys_site *);

@@ -34,15 +34,16 @@ static void check_send_side(struct run *run, struct ipw_link *in, struct ipw_lin
 {
         unsigned count = 0;
         struct pollfd p;
+        ssize_t n;
         int r = ipw_pollfd(out, IPW_SEND, &p);
 
         if (r == -EOPNOTSUPP)
                 return;
         EQUAL(r, 0);
-        while (try_put(run, out, 100, 3, count, 0) == 100)
+        while ((n = try_put(run, out, 100, 3, count, 0)) == 100)
                 count++;
-        for (unsigned i = 0; i < count; i++)
-                get(run, in, 100, 3, i);
+        check_no_room(run, out, n, &count);
+        get_all(run, in, out, 100, 3, count);
         must_be_ready(p, "there is room to send");
         put(run, out, 100, 3, count);
         get(run, in, 100, 3, count);

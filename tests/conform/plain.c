@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <mqueue.h>
+#include <netinet/in.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/socket.h>
@@ -324,6 +325,23 @@ static int open_dgram(const struct run *run, unsigned role)
         return fd;
 }
 
+static int open_tcp(const struct run *run, unsigned role)
+{
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+        char text[200];
+
+        CHECK(fd >= 0, "socket: %s", strerror(errno));
+        sa.sin_port = htons((uint16_t)atoi(strrchr(rest(run, role, text, sizeof(text)), ':') + 1));
+        if (role == IPW_PUSH)
+                CHECK(connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0, "connect: %s", strerror(errno));
+        else
+                CHECK(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                              bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && listen(fd, 4) == 0,
+                      "bind: %s", strerror(errno));
+        return fd;
+}
+
 static int socket_ready(int fd)
 {
         int peer = accept(fd, NULL, NULL);
@@ -396,6 +414,8 @@ static const struct plain table[] = {
         STREAM("unix", open_stream, socket_ready, path_mode),
         { "unix", .mode = path_mode, .none = ours },
         { "unix+dgram", open_dgram, NULL, socket_send, socket_recv, close_fd, path_mode, NULL },
+        STREAM("tcp", open_tcp, socket_ready, NULL),
+        { "tcp", .none = ours },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
         { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },

@@ -3,11 +3,14 @@
 
 #include <err.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 void row_option(char *out, size_t room, const char *address, const char *option)
 {
@@ -44,6 +47,8 @@ static void add_row(struct row **at, const char *lie, const struct ipw_mechanism
         (void)snprintf(probe, sizeof(probe), "%s", row->sample);
         for (char *c; (c = strstr(probe, "{key}"));)
                 memcpy(c, "0x101", 5);
+        for (char *c; (c = strstr(probe, "{port}"));)
+                memcpy(c, "020000", 6);
         if (ipw_describe(probe, &caps, &why) < 0 && strchr(suffix, '=')) {
                 free(row);
                 return;
@@ -113,6 +118,24 @@ void rows_free(struct row *rows)
         }
 }
 
+/* Nobody has it now, and the kernel gives it to nobody who does not ask for it. */
+static unsigned free_port(void)
+{
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        uint16_t any;
+
+        if (fd < 0)
+                err(1, "a free port");
+        do {
+                if (getrandom(&any, sizeof(any), 0) != sizeof(any))
+                        err(1, "getrandom");
+                sa.sin_port = htons((uint16_t)(20000 + any % 12000));
+        } while (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0);
+        (void)close(fd);
+        return ntohs(sa.sin_port);
+}
+
 void row_address(const struct row *row, const char *dir, char *out, size_t room)
 {
         const char *from = row->sample;
@@ -128,6 +151,9 @@ void row_address(const struct row *row, const char *dir, char *out, size_t room)
                 } else if (strncmp(from, "{key}", 5) == 0) {
                         to += sprintf(to, "0x%08x", key | 0x10000000);
                         from += 5;
+                } else if (strncmp(from, "{port}", 6) == 0) {
+                        to += sprintf(to, "%u", free_port());
+                        from += 6;
                 } else {
                         *to++ = *from++;
                 }

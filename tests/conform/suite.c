@@ -258,6 +258,26 @@ void put(struct run *run, struct ipw_link *l, size_t size, unsigned from, unsign
         EQUAL(try_put(run, l, size, from, number, SOON), size);
 }
 
+void check_no_room(struct run *run, struct ipw_link *out, ssize_t result, unsigned *count)
+{
+        if (result == -EINPROGRESS && (run->row->partial || is_bytes(run))) {
+                ++*count;
+                result = try_put(run, out, 100, 1, *count, 0);
+        }
+        EQUAL(result, -EAGAIN);
+        check_why(out, EAGAIN, NULL);
+}
+
+void get_all(struct run *run, struct ipw_link *in, struct ipw_link *out, size_t size, unsigned from, unsigned count)
+{
+        for (unsigned i = 0; i < count; i++) {
+                int r = ipw_flush(out, 0);
+
+                CHECK(r == 0 || r == -EAGAIN, "ipw_flush(): %s", result_name(r));
+                get(run, in, size, from, i);
+        }
+}
+
 ssize_t try_get(struct ipw_link *l, int64_t timeout)
 {
         struct ipw_message m = { .data = inbox, .capacity = BOX };

@@ -100,6 +100,13 @@ bool read_name(const void *data, size_t size, unsigned *from, unsigned *number);
 void put(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number);
 void get(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number);
 ssize_t try_put(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number, int64_t timeout);
+/*
+ * Message number *count found no room: -EAGAIN; or, where a message may take more than one system call, its beginning did, and it was accepted: it
+ * counts, and is under way once there is room.
+ */
+void check_no_room(struct run *, struct ipw_link *out, ssize_t result, unsigned *count);
+/* Receives messages 0 to count - 1, while the sender's link gets its turn. */
+void get_all(struct run *, struct ipw_link *in, struct ipw_link *out, size_t size, unsigned from, unsigned count);
 /* Whatever comes, into the process's own large buffer `inbox`. */
 ssize_t try_get(struct ipw_link *, int64_t timeout);
 extern unsigned char *inbox, *outbox;

@@ -121,11 +121,16 @@ static void test_samples(void **state)
                 if (!*m->sample)
                         continue;
                 for (const char *c = m->sample; *c; c++) {
-                        const char *unit = strncmp(c, "{dir}", 5) == 0 ? "/tmp/private" : strncmp(c, "{key}", 5) == 0 ? "0x1234" : NULL;
+                        static const char *const units[][2] = { { "{dir}", "/tmp/private" }, { "{key}", "0x1234" }, { "{port}", "20000" } };
+                        const char *unit = NULL;
+                        size_t i;
 
+                        for (i = 0; i < COUNT_OF(units) && !unit; i++)
+                                if (strncmp(c, units[i][0], strlen(units[i][0])) == 0)
+                                        unit = units[i][1];
                         if (unit) {
                                 at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", unit);
-                                c += 4;
+                                c += strlen(units[i - 1][0]) - 1;
                         } else {
                                 assert_true(*c != '{');
                                 at += (size_t)snprintf(text + at, sizeof(text) - at, "%c", *c);
