@@ -38,14 +38,10 @@ static const struct setting settings[] = {
         { 0 },
 };
 
+/* "usual" is left to the library. */
 static unsigned side_of(const struct target *t, int side)
 {
-        struct ipw_caps caps;
-
-        if (side == USUAL)
-                return 0;
-        /* "usual" is left to the library but for a pair, which has no usual side */
-        return ipw_describe(t->text, &caps, NULL) == 0 && caps.flags & IPW_CAP_ACCEPT ? side == LISTEN ? IPW_LISTEN : IPW_DIAL : 0;
+        return side == USUAL || !target_has_sides(t) ? 0 : side == LISTEN ? IPW_LISTEN : IPW_DIAL;
 }
 
 static int open_end(struct talk *t, struct target *target, unsigned direction, int side, int64_t timeout)

@@ -31,7 +31,6 @@ static int run(const struct arguments *a)
 {
         struct target target;
         struct talk talk;
-        struct ipw_caps caps;
         int status;
 
         if (a->count != 1 || a->dashes) {
@@ -45,8 +44,7 @@ static int run(const struct arguments *a)
         status = target_read(&target, a->word[0], &set.options, NULL);
         if (status != DONE)
                 return status;
-        if (!set.listen && !set.dial && target.mechanism->roles & 1u << IPW_PAIR && ipw_describe(target.text, &caps, NULL) == 0 &&
-            caps.flags & IPW_CAP_ACCEPT) {
+        if (!set.listen && !set.dial && target.mechanism->roles & 1u << IPW_PAIR && target_has_sides(&target)) {
                 say_error("pair: %s: one side listens, the other one dials: say --listen or --dial", target.text);
                 return WRONG_USAGE;
         }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "digest.h"
 #include "each.h"
 #include "output.h"
 #include "progress.h"
@@ -19,7 +20,7 @@ enum { ROOM = 65536 };
 
 static struct {
         int format, until_last, listen, dial, trace;
-        const char *file, *exec;
+        const char *file, *exec, *verify;
         int64_t count, type, timeout, idle;
         struct list options;
 } set = { .format = -1, .count = -1, .timeout = IPW_FOREVER, .idle = IPW_FOREVER };
@@ -29,12 +30,13 @@ static const struct setting settings[] = {
         { SETTING_TIME, 't', "timeout", "T", &set.timeout, "the whole command must be done in T (500ms, 3s), else status 124" },
         { SETTING_TIME, 0, "idle", "T", &set.idle, "end well when nothing has come for T; 0 takes what is there" },
         { SETTING_FLAG, 0, "until-last", NULL, &set.until_last,
-          "end when the last sender has gone, where the kernel can know (the same as -O until=last)" },
+          "end when senders have come and the last has gone, where the kernel can know (the same as -O until=last)" },
         { SETTING_WORD, 0, "format", OUTPUT_FORMATS, &set.format,
           "how messages are parted: text (standard) adds a newline where none is, line always, ..." },
         { SETTING_WORD, 0, "out", OUTPUT_FORMATS, &set.format, NULL },
         { SETTING_TEXT, 0, "file", "OUT", &set.file,
-          "write to OUT, raw unless --format says else; implies --until-last where that exists" },
+          "write to OUT, raw unless --format says else, and say its digest; implies --until-last where that exists" },
+        { SETTING_TEXT, 0, "verify", "SHA256", &set.verify, "with --file: status 1 if what came has another digest than this" },
         { SETTING_TEXT, 0, "exec", "CMD", &set.exec, "run sh -c CMD for each message, which is its stdin; status 1 if one of them failed" },
         { SETTING_NUMBER, 0, "type", "N", &set.type, "only messages of type N; negative: the lowest type up to -N first (mq+sysv)" },
         { SETTING_FLAG, 0, "listen", NULL, &set.listen, "wait for senders to dial, where there are two sides (standard)" },
@@ -77,7 +79,34 @@ static int run_each(const struct ipw_message *m, int *status)
         return DONE;
 }
 
-static int receive(struct talk *t, int fd, struct ipw_message *m, struct progress *progress)
+/* A file in the making. */
+struct file {
+        struct progress progress;
+        struct digest digest;
+};
+
+/* Lines have lost their newlines, and nobody can say whether the last had one: no file can be made of that unnoticed. */
+static int refuse_lines(const struct talk *t)
+{
+        if (!set.file || set.format >= 0 || !t->target->framing_at || strncmp(ipw_link_caps(t->link)->stack, "line/", 5) != 0)
+                return DONE;
+        say_error("%s: a plain program sends; take its bytes as they are with -O framing=raw, or its lines with --format line",
+                  t->target->text);
+        return FAILED;
+}
+
+static int finish_file(struct file *file)
+{
+        struct digest copy = file->digest;
+
+        say_moved(set.file, "received", &file->digest);
+        if (!set.verify || strcasecmp(set.verify, digest_end(&copy).text) == 0)
+                return DONE;
+        say_error("%s: is not what it should be: --verify %s", set.file, set.verify);
+        return FAILED;
+}
+
+static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *file)
 {
         enum output_format format = set.format < 0 ? set.file ? OUTPUT_RAW : OUTPUT_TEXT : (enum output_format)set.format;
         int masked = !set.file && isatty(fd), status, end = DONE;
@@ -105,6 +134,8 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
                         return FAILED;
                 if (r < 0)
                         return say_link(t->link);
+                if (refuse_lines(t) != DONE)
+                        return FAILED;
                 if (m->flags & IPW_HAS_LOST && m->lost)
                         say_note("%llu messages were lost before this one", (unsigned long long)m->lost);
                 if (set.exec) {
@@ -119,8 +150,10 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
                         return FAILED;
                 }
                 got++;
-                if (set.file)
-                        progress_add(progress, m->size);
+                if (set.file) {
+                        progress_add(&file->progress, m->size);
+                        digest_add(&file->digest, m->data, m->size);
+                }
         }
         return end;
 }
@@ -128,15 +161,20 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct progres
 static int talk_over(struct talk *t, int fd)
 {
         struct ipw_message m = { 0 };
-        struct progress progress;
+        struct file file;
         int status = grow(&m, ROOM);
 
-        if (set.file)
-                progress_start(&progress, set.file, 0);
+        if (set.file) {
+                progress_start(&file.progress, set.file, 0);
+                digest_start(&file.digest);
+        }
         if (status == DONE)
-                status = receive(t, fd, &m, &progress);
-        if (set.file)
-                progress_end(&progress);
+                status = receive(t, fd, &m, &file);
+        if (set.file) {
+                progress_end(&file.progress);
+                if (status == DONE && (set.format < 0 || set.format == OUTPUT_RAW))
+                        status = finish_file(&file);
+        }
         free(m.data);
         return status;
 }
@@ -149,6 +187,11 @@ static int check(const struct arguments *a)
         }
         if (set.exec && (set.file || set.format >= 0)) {
                 say_error("recv: --exec and --file or --format exclude each other: CMD has the message as it is");
+                return WRONG_USAGE;
+        }
+        if (set.verify && (!set.file || (set.format >= 0 && set.format != OUTPUT_RAW) || strlen(set.verify) != 64 ||
+                           strspn(set.verify, "0123456789abcdefABCDEF") != 64)) {
+                say_error("recv: --verify goes with --file, and is a SHA-256 digest: 64 hexadecimal digits");
                 return WRONG_USAGE;
         }
         if (set.listen && set.dial) {
@@ -207,6 +250,8 @@ static int run(const struct arguments *a)
                 status = check_file_ends(&target);
         if (status != DONE)
                 return status;
+        if (set.file && target.framing_at && target_has_sides(&target))
+                target_reframe(&target, NULL); /* lines that are taken from many at once cannot be told from messages */
         role = target_need_role(target.mechanism, IPW_RECV);
         if (!role)
                 return FAILED;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "digest.h"
 
 __attribute__((format(printf, 2, 0))) static void say(const char *prefix, const char *format, va_list arguments)
 {
@@ -48,6 +49,13 @@ int say_link(const struct ipw_link *link)
 
         ipw_link_why(link, &why);
         return say_why(&why);
+}
+
+void say_moved(const char *name, const char *what, struct digest *d)
+{
+        unsigned long long size = d->size; /* before it is padded */
+
+        say_error("%s: %s %llu byte%s, sha256 %s", name, what, size, size == 1 ? "" : "s", digest_end(d).text);
 }
 
 int say_terminal(void)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "digest.h"
 #include "input.h"
 #include "json.h"
 #include "number.h"
@@ -31,7 +32,7 @@ static const struct setting settings[] = {
           "how stdin is cut into messages: lines (standard), all in one (raw), ..." },
         { SETTING_WORD, 0, "in", INPUT_FORMATS, &set.format, NULL },
         { SETTING_FLAG, 0, "json", NULL, &set.json, "stdin is JSON Lines: {\"data\":\"...\",\"encoding\":\"utf-8|base64\",\"type\":N}" },
-        { SETTING_TEXT, 0, "file", "FILE", &set.file, "send FILE, in as many messages as it takes; - is stdin" },
+        { SETTING_TEXT, 0, "file", "FILE", &set.file, "send FILE, in as many messages as it takes, and say its digest; - is stdin" },
         { SETTING_NUMBER, 0, "type", "N", &set.type, "type of each message, where messages have types (mq+sysv)" },
         { SETTING_NUMBER, 0, "priority", "N", &set.priority, "priority of each message, where they have one" },
         { SETTING_TIME, 't', "timeout", "T", &set.timeout, "the whole command must be done in T (500ms, 3s), else status 124" },
@@ -45,6 +46,13 @@ static const struct setting settings[] = {
 static int failed(struct talk *t, ssize_t r)
 {
         return r == -ECANCELED && stop_came() ? FAILED : say_link(t->link);
+}
+
+static int flush(struct talk *t)
+{
+        int r = talk_flush(t);
+
+        return r < 0 ? failed(t, r) : DONE;
 }
 
 static int send_all(struct talk *t, struct ipw_message *m, size_t n)
@@ -167,9 +175,11 @@ static int send_stdin(struct talk *t)
 static int send_chunks(struct talk *t, int fd, const char *name, size_t room, char *chunk)
 {
         struct progress progress;
+        struct digest digest;
         struct stat st;
         int status = DONE;
 
+        digest_start(&digest);
         progress_start(&progress, name, fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
         while (status == DONE) {
                 size_t have = 0;
@@ -192,10 +202,15 @@ static int send_chunks(struct talk *t, int fd, const char *name, size_t room, ch
                         struct ipw_message m = message(chunk, have);
 
                         status = send_all(t, &m, 1);
+                        digest_add(&digest, chunk, have);
                         progress_add(&progress, have);
                 }
         }
         progress_end(&progress);
+        if (status == DONE)
+                status = flush(t);
+        if (status == DONE)
+                say_moved(name, "sent", &digest);
         return status;
 }
 
@@ -237,7 +252,7 @@ static int check(const struct arguments *a)
 
 static int talk_over(struct talk *t, const struct arguments *a, int fd)
 {
-        int words = a->count - 1 + a->rest_count, status, r;
+        int words = a->count - 1 + a->rest_count, status;
 
         if (set.file)
                 status = send_file(t, fd, fd == STDIN_FILENO ? "stdin" : set.file);
@@ -247,12 +262,7 @@ static int talk_over(struct talk *t, const struct arguments *a, int fd)
                 status = send_stdin(t);
         if (status == DONE && a->rest_count)
                 status = send_words(t, a->rest, a->rest_count);
-        if (status == DONE) {
-                r = talk_flush(t);
-                if (r < 0)
-                        status = failed(t, r);
-        }
-        return status;
+        return status == DONE ? flush(t) : status;
 }
 
 static int run(const struct arguments *a)

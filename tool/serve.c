@@ -304,12 +304,11 @@ static void send_all_home(struct host *h)
 
 static int open_door(struct host *h, struct target *target, const struct arguments *a)
 {
-        struct ipw_caps caps;
         int status = target_read(target, a->word[0], &set.options, NULL);
 
         if (status != DONE)
                 return ours(status);
-        if (ipw_describe(target->text, &caps, NULL) == 0 && !(caps.flags & IPW_CAP_ACCEPT)) {
+        if (!target_has_sides(target)) {
                 say_error("%s: %s has no conversations that could be accepted; see: ipcway describe '%s'", h->who,
                           target->mechanism->scheme, target->text);
                 return OURS_FAILED;

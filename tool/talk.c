@@ -12,7 +12,7 @@
 #include "stop.h"
 
 enum { TOLD_OPEN = 1, TOLD_MESSAGE = 2, TOLD_ROOM = 4, TOLD_SETTLED = 8 };
-static const int64_t second = 1000000000, look = 50000000;
+static const int64_t second = 1000000000, look = 50000000, settling = 300000000;
 
 int64_t talk_left(const struct talk *t)
 {
@@ -57,6 +57,8 @@ int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeo
 
         *t = (struct talk){ .target = target, .until = timeout == IPW_FOREVER ? IPW_FOREVER : now() + timeout };
         t->sending = (how & IPW_ROLE) == IPW_PUSH || (how & IPW_ROLE) == IPW_PUB;
+        if (t->sending && target->framing_at && target_has_sides(target))
+                target_reframe(target, NULL); /* who dials cannot see what the other side reads: there is nothing to go by */
         stop_catch();
         for (;;) {
                 int64_t whole = patience(t, TOLD_OPEN, talk_left(t), &cut), time = slice(whole);
@@ -101,23 +103,37 @@ static void note_framing(struct talk *t)
                          (int)strcspn(t->target->text, "?"), t->target->text);
 }
 
-/* The new end is opened before the old one is closed: a plain reader takes a moment without writers for the end. */
+/*
+ * Does the reader take frames, or is it a plain program? One of ours says so by a lock, but a moment after it can be seen to read; and with a file a wrong
+ * guess is a wrong file. So a reader that says nothing is given time before it is taken for a plain program. The new end is opened before the old one is
+ * closed: a plain reader takes a moment without writers for the end.
+ */
 int talk_open_bytes(struct talk *t, struct target *target)
 {
-        struct ipw_link *lines = t->link;
+        int64_t until = now() + settling;
         struct ipw_why why = { 0 };
 
-        if (!target->framing_at || strncmp(ipw_link_caps(lines)->stack, "line/", 5) != 0)
+        if (!target->framing_at)
                 return DONE;
-        target_reframe(target, "raw");
-        if (ipw_open(&t->link, target->text, IPW_PUSH | IPW_WAKEABLE, talk_left(t), &why) < 0) {
-                t->link = lines;
-                return say_why(&why);
+        while (strncmp(ipw_link_caps(t->link)->stack, "line/", 5) == 0) {
+                struct ipw_link *lines = t->link;
+                int plain = now() >= until;
+
+                if (plain)
+                        target_reframe(target, "raw");
+                else if (stop_poll(-1, 0, look / 10) < 0)
+                        return FAILED;
+                if (ipw_open(&t->link, target->text, IPW_PUSH | IPW_WAKEABLE, talk_left(t), &why) < 0) {
+                        t->link = lines;
+                        return say_why(&why);
+                }
+                stop_arm(t->link);
+                (void)ipw_close(lines);
+                if (plain)
+                        say_note(
+                                "the reader of %.*s does not speak ipcway's frames: sending the bytes as they are (-O framing=frame|line|raw decides)",
+                                (int)strcspn(target->text, "?"), target->text);
         }
-        stop_arm(t->link);
-        (void)ipw_close(lines);
-        say_note("the reader of %.*s does not speak ipcway's frames: sending the bytes as they are (-O framing=frame|line|raw decides)",
-                 (int)strcspn(target->text, "?"), target->text);
         return DONE;
 }
 

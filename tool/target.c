@@ -18,6 +18,13 @@ int target_knows(const struct ipw_mechanism *mechanism, const char *option)
         return 0;
 }
 
+int target_has_sides(const struct target *t)
+{
+        struct ipw_caps caps;
+
+        return ipw_describe(t->text, &caps, NULL) == 0 && caps.flags & IPW_CAP_ACCEPT;
+}
+
 unsigned target_role(const struct ipw_mechanism *mechanism, unsigned direction)
 {
         unsigned one = direction == IPW_SEND ? IPW_PUSH : IPW_PULL, all = direction == IPW_SEND ? IPW_PUB : IPW_SUB;

@@ -22,6 +22,9 @@ int target_extend(char *text, size_t room, const char *key, const char *value);
 /* The framing that target_read() chose becomes another one; NULL: none. It must have been the last of the defaults. */
 void target_reframe(struct target *, const char *framing);
 
+/* Does one side listen there and the other one dial? */
+int target_has_sides(const struct target *);
+
 /* The role for IPW_SEND or IPW_RECV alone: to one, else to all. 0: it carries no messages that way; target_need_role() then says so. */
 unsigned target_role(const struct ipw_mechanism *, unsigned direction);
 unsigned target_need_role(const struct ipw_mechanism *, unsigned direction);

@@ -69,7 +69,9 @@ bats_require_minimum_version 1.5.0
 	run -0 ipcway send "$FIFO" --file "$IPCWAY"
 	ended r 0
 	cmp "$IPCWAY" "$D/copy"
-	[ -z "$output" ]
+	digest=$(sha256sum <"$IPCWAY" | cut -d ' ' -f 1)
+	[ "$output" = "ipcway: $IPCWAY: sent $(stat -c %s "$IPCWAY") bytes, sha256 $digest" ]
+	[ "$(cat "$D/r.err")" = "ipcway: $D/copy: received $(stat -c %s "$IPCWAY") bytes, sha256 $digest" ]
 }
 
 @test "a progress bar for who is watching" {
@@ -103,6 +105,54 @@ bats_require_minimum_version 1.5.0
 	run -0 ipcway send "$FIFO" --file "$IPCWAY"
 	ended c 0
 	cmp "$D/c.out" "$IPCWAY"
+}
+
+@test "digests of all sizes are those of sha256sum" {
+	for size in 0 1 55 56 57 63 64 65 119 120 121 128 65535 65536 65537 200000; do
+		head -c $size "$IPCWAY" >"$D/part"
+		start r "$IPCWAY" recv "$FIFO" --file "$D/copy"
+		run -0 ipcway send "$FIFO" --file "$D/part"
+		is_in "sha256 $(sha256sum <"$D/part" | cut -d ' ' -f 1)" "$output"
+		ended r 0
+		cmp "$D/part" "$D/copy"
+	done
+}
+
+@test "a receiver that starts at the same moment gets the file, fifty times" {
+	head -c 200001 /dev/urandom >"$D/file"
+	for i in {1..50}; do
+		start r "$IPCWAY" recv "$FIFO" --file "$D/copy"
+		run -0 --separate-stderr ipcway send "$FIFO" --file "$D/file"
+		ended r 0
+		cmp "$D/file" "$D/copy"
+		[[ $stderr != *note:* ]]
+	done
+}
+
+@test "--verify compares" {
+	echo hello >"$D/file"
+	right=$(sha256sum <"$D/file" | cut -d ' ' -f 1)
+	start r "$IPCWAY" recv "$FIFO" --file "$D/copy" --verify "${right^^}"
+	ipcway send "$FIFO" --file "$D/file"
+	ended r 0
+	start r "$IPCWAY" recv "$FIFO" --file "$D/copy" --verify "${right//0/1}"
+	ipcway send "$FIFO" --file "$D/file"
+	ended r 1
+	is_in "is not what it should be" "$(cat "$D/r.err")"
+	run -2 ipcway recv "$FIFO" --verify "$right"
+	run -2 ipcway recv "$FIFO" --file "$D/copy" --verify 12
+}
+
+@test "a file from a plain program is not made of lines unnoticed" {
+	start r "$IPCWAY" recv "$FIFO" --file "$D/copy" --timeout 10s
+	until_ok test -p "$D/fifo"
+	seq 3 >"$D/fifo"
+	ended r 1
+	is_in "-O framing=raw" "$(cat "$D/r.err")"
+	start r "$IPCWAY" recv "$FIFO" --file "$D/copy" -O framing=raw --timeout 10s
+	cat "$IPCWAY" >"$D/fifo"
+	ended r 0
+	cmp "$IPCWAY" "$D/copy"
 }
 
 @test "a framing that was asked for is not guessed" {

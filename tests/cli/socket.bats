@@ -41,3 +41,19 @@ bats_require_minimum_version 1.5.0
 	run -124 ipcway send "$SOCKET" --timeout 50ms x
 	is_in "$D/s" "$output"
 }
+
+@test "stream sockets: messages with newlines, files, either side listening" {
+	start r "$IPCWAY" recv "unix:$D/u" -n 1 --timeout 10s --format json
+	run -0 --separate-stderr ipcway send "unix:$D/u" $'two\nlines' --timeout 10s
+	[ -z "$stderr" ]
+	ended r 0
+	is_in 'two\nlines' "$(cat "$D/r.out")"
+	start r "$IPCWAY" recv "unix:$D/u" --file "$D/copy"
+	ipcway send "unix:$D/u" --file "$IPCWAY" --timeout 10s
+	ended r 0
+	cmp "$IPCWAY" "$D/copy"
+	start s "$IPCWAY" send "unix:$D/u" --file "$IPCWAY" --listen
+	run -0 ipcway recv "unix:$D/u" --file "$D/copy" --dial --timeout 10s
+	ended s 0
+	cmp "$IPCWAY" "$D/copy"
+}
