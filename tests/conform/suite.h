@@ -5,21 +5,12 @@
  * A row is a mechanism with one framing, or with one of its switches turned. A case is a promise of ipcway.h that every row keeps. Rows come
  * from the mechanisms themselves, so a mechanism joins by being registered.
  *
- * Each case runs in a process of its own, over an object of its own. A case that needs another process starts a peer. Whoever
- * finds a promise broken says why and is gone; the runner then ends the rest of the case. A case may be skipped only with the capability
- * that this row does not claim.
+ * Each case runs over an object of its own. It may be skipped only with the capability that this row does not claim.
  */
 #pragma once
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "ipcway.h"
 #include "rows.h"
+#include "words.h"
 
 /* One case over one row. Addresses: the same for both, but for anonymous rows. */
 struct run {
@@ -40,34 +31,10 @@ extern const size_t case_count;
 
 /* ---- judging ------------------------------------------------------------------------------------------------------------------------ */
 
-void here(const char *file, int line);
-void fail(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
-void skip(const char *capability) __attribute__((noreturn));
-
-#define CHECK(condition, ...)                                  \
-        do {                                                   \
-                here(__FILE__, __LINE__);                      \
-                if (!(condition))                              \
-                        fail(__FILE__, __LINE__, __VA_ARGS__); \
-        } while (0)
-/* For calls that give 0, a count or -errno. */
-#define EQUAL(call, wanted)                                                                                            \
-        do {                                                                                                           \
-                here(__FILE__, __LINE__);                                                                              \
-                long long got_ = (long long)(call), wanted_ = (long long)(wanted);                                     \
-                if (got_ != wanted_)                                                                                   \
-                        fail(__FILE__, __LINE__, #call ": %lld (%s), not %lld (%s)", got_, result_name(got_), wanted_, \
-                             result_name(wanted_));                                                                    \
-        } while (0)
-const char *result_name(long long);
-
 /* The text for the last error of this link must name what `word` says; NULL: say anything at all. */
 void check_why(struct ipw_link *, int error, const char *word);
 
 /* ---- ends --------------------------------------------------------------------------------------------------------------------------- */
-
-enum { SECOND = 1000000000 };
-#define SOON ((int64_t)10 * SECOND) /* longer than anything takes; a case that waits so long has failed */
 
 /* Opens this process's end. `how` is a role and flags; the address is that of the role. */
 struct ipw_link *open_end(struct run *, unsigned how);
@@ -118,25 +85,7 @@ size_t some_size(const struct run *, unsigned number, size_t most);
 
 /* ---- other processes ---------------------------------------------------------------------------------------------------------------- */
 
-pid_t peer(struct run *, void (*work)(struct run *, void *), void *argument);
-void peer_end(pid_t); /* it ends by itself, well */
-void peer_kill(pid_t);
-void until_asleep(pid_t); /* it sleeps in a system call */
-
-/* A number shared by all processes of the case. Waiting for it sleeps. */
-struct shared {
-        uint32_t step;
-        uint32_t value[31];
-        uint32_t acknowledged[1024]; /* by sender */
-        unsigned char seen[4096];    /* by message */
-};
-extern struct shared *shared;
-void step_to(uint32_t);   /* sets it */
-void step_wait(uint32_t); /* until it is at least that */
-
-unsigned any_number(unsigned below);    /* from --seed */
 unsigned kills_due(const struct run *); /* how many peers to kill on this row */
-int count_fds(void);
 
 /* The program was started as one of its own helpers: does that and returns its exit status, else -1. */
 int helper_main(int argc, char **argv);
