@@ -82,7 +82,7 @@ static int check(int fd, int access, struct ipw_why *why)
         if (r < 0)
                 return r;
         if (!S_ISFIFO(st.st_mode))
-                return why_set(why, EOPNOTSUPP, "fd:%d: is %s; only pipes and Unix seqpacket sockets can be taken over", fd,
+                return why_set(why, EOPNOTSUPP, "fd:%d: is %s; only pipes and connected sockets can be taken over", fd,
                                S_ISSOCK(st.st_mode)  ? "a socket"
                                : S_ISREG(st.st_mode) ? "a file"
                                                      : "a device or the like");
@@ -145,10 +145,11 @@ static int open_socket(int given, const struct request *request, struct link **o
         fd = sys_fcntl("a descriptor of our own", given, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
                 return why_set(why, -fd, "fd:%d: cannot be taken over: %s", given, why_name(fd));
-        r = unix_seqpacket_adopt(fd, request, out, why);
+        r = type == SOCK_STREAM ? socket_stream_adopt(fd, request, out, why) : unix_seqpacket_adopt(fd, request, out, why);
+        if (r == 0 || type == SOCK_STREAM)
+                (void)steal_fd(&fd);
         if (r < 0)
                 return r;
-        (void)steal_fd(&fd);
         let_go(given);
         return 0;
 }

@@ -543,7 +543,7 @@ void case_limits(struct run *run)
                         break;
                 bytes += size;
         }
-        check_no_room(run, out, n, &count);
+        check_no_room(run, out, n, size, 1, &count);
         CHECK(count >= caps->depth, "says that %u messages fit, but %u did", caps->depth, count);
         CHECK(!caps->capacity || caps->depth || bytes >= caps->capacity / 2, "says that %zu bytes fit, but %zu did", caps->capacity, bytes);
         get_all(run, in, out, size, 1, count);

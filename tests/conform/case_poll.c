@@ -42,7 +42,7 @@ static void check_send_side(struct run *run, struct ipw_link *in, struct ipw_lin
         EQUAL(r, 0);
         while ((n = try_put(run, out, 100, 3, count, 0)) == 100)
                 count++;
-        check_no_room(run, out, n, &count);
+        check_no_room(run, out, n, 100, 3, &count);
         get_all(run, in, out, 100, 3, count);
         must_be_ready(p, "there is room to send");
         put(run, out, 100, 3, count);

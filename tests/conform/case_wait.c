@@ -26,7 +26,7 @@ static unsigned stuff(struct run *run, struct ipw_link *out)
 
         while ((n = try_put(run, out, 100, 1, count, 0)) == 100)
                 CHECK(++count < 1000000, "takes messages without end");
-        check_no_room(run, out, n, &count);
+        check_no_room(run, out, n, 100, 1, &count);
         return count;
 }
 
@@ -60,6 +60,7 @@ void case_timeouts(struct run *run)
         struct ipw_link *in, *out;
         unsigned count;
         int64_t start;
+        ssize_t n;
         pid_t pid;
 
         open_both(run, 0, &in, &out);
@@ -70,8 +71,14 @@ void case_timeouts(struct run *run)
         CHECK(now() - start >= IPW_MS(20), "a wait of 20 ms ended after %lld ns", (long long)(now() - start));
         check_why(in, ETIMEDOUT, NULL);
         count = stuff(run, out);
-        start = now();
-        EQUAL(try_put(run, out, 100, 1, 999999, IPW_MS(20)), -ETIMEDOUT);
+        for (;;) {
+                start = now();
+                n = try_put(run, out, 100, 1, count, IPW_MS(20));
+                if (n != 100 || !run->row->partial)
+                        break;
+                count++; /* where the kernel moves things on by itself there may be room again */
+        }
+        EQUAL(n, -ETIMEDOUT);
         CHECK(now() - start >= IPW_MS(20), "a wait of 20 ms ended after %lld ns", (long long)(now() - start));
         check_why(out, ETIMEDOUT, NULL);
         get_all(run, in, out, 100, 1, count);

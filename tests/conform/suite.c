@@ -199,14 +199,19 @@ void put(struct run *run, struct ipw_link *l, size_t size, unsigned from, unsign
         EQUAL(try_put(run, l, size, from, number, SOON), size);
 }
 
-void check_no_room(struct run *run, struct ipw_link *out, ssize_t result, unsigned *count)
+void check_no_room(struct run *run, struct ipw_link *out, ssize_t result, size_t size, unsigned from, unsigned *count)
 {
-        if (result == -EINPROGRESS && (run->row->partial || is_bytes(run))) {
-                ++*count;
-                result = try_put(run, out, 100, 1, *count, 0);
+        bool some = run->row->partial || is_bytes(run);
+
+        while (some && result != -ETIMEDOUT) {
+                if (result == -EINPROGRESS || result == (ssize_t)size)
+                        ++*count;
+                else
+                        EQUAL(result, -EAGAIN);
+                result = try_put(run, out, size, from, *count, IPW_MS(60));
         }
-        EQUAL(result, -EAGAIN);
-        check_why(out, EAGAIN, NULL);
+        EQUAL(result, some ? -ETIMEDOUT : -EAGAIN);
+        check_why(out, (int)-result, NULL);
 }
 
 void get_all(struct run *run, struct ipw_link *in, struct ipw_link *out, size_t size, unsigned from, unsigned count)

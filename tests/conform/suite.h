@@ -68,10 +68,10 @@ void put(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned n
 void get(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number);
 ssize_t try_put(struct run *, struct ipw_link *, size_t size, unsigned from, unsigned number, int64_t timeout);
 /*
- * Message number *count found no room: -EAGAIN; or, where a message may take more than one system call, its beginning did, and it was accepted: it
- * counts, and is under way once there is room.
+ * `result` is what sending message number *count said when there was no room: -EAGAIN. Where a message may take more than one system call its beginning may
+ * have found room: -EINPROGRESS, it is accepted and counts. There the kernel may also move things on by itself, so it is filled until nothing moves.
  */
-void check_no_room(struct run *, struct ipw_link *out, ssize_t result, unsigned *count);
+void check_no_room(struct run *, struct ipw_link *out, ssize_t result, size_t size, unsigned from, unsigned *count);
 /* Receives messages 0 to count - 1, while the sender's link gets its turn. */
 void get_all(struct run *, struct ipw_link *in, struct ipw_link *out, size_t size, unsigned from, unsigned count);
 /* Whatever comes, into the process's own large buffer `inbox`. */
