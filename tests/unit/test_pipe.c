@@ -707,11 +707,15 @@ static void test_sockets(void **state)
         talk_expect(receiver, "there");
         assert_int_equal(talk_send(receiver, "back", 4, 0), 4);
         talk_expect(sender, "back");
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds), 0);
         (void)snprintf(one, sizeof(one), "fd:%d", fds[0]);
         talk_refuse(one, IPW_PAIR, EOPNOTSUPP, "seqpacket");
         (void)close(fds[0]);
         (void)close(fds[1]);
+        fds[0] = socket(AF_UNIX, SOCK_STREAM, 0); /* connected ones are test_stream_socket's */
+        (void)snprintf(one, sizeof(one), "fd:%d", fds[0]);
+        talk_refuse(one, IPW_PAIR, ENOTCONN, "not connected");
+        (void)close(fds[0]);
         fds[0] = open("/dev/null", O_RDWR);
         (void)snprintf(one, sizeof(one), "fd:%d", fds[0]);
         talk_refuse(one, IPW_PULL, EOPNOTSUPP, "only pipes");
