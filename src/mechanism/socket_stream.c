@@ -94,14 +94,26 @@ static bool is_half(struct socket_stream *s)
         return s->half;
 }
 
+/* It is over; if the kernel knows why, that is for the text. */
+static void note_cut(struct socket_stream *s)
+{
+        int error = 0;
+        socklen_t size = sizeof(error);
+
+        if (sys_getsockopt("closed, or cut off", s->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0)
+                (void)ends(s, -error);
+}
+
 static ssize_t socket_write(struct stream *stream, const struct iovec *iov, int n, unsigned flags)
 {
         struct socket_stream *s = of(stream);
         struct msghdr h = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
         ssize_t r;
 
-        if (unlikely(is_half(s)) && stream->one_end)
+        if (unlikely(is_half(s)) && stream->one_end) {
+                note_cut(s);
                 return -EPIPE;
+        }
         r = likely(n == 1) ? sys_send("hand bytes over", s->fd, iov->iov_base, iov->iov_len, flags_of(flags))
                            : sys_sendmsg("hand bytes over, gathered", s->fd, &h, flags_of(flags));
         if (likely(r >= 0)) {
