@@ -61,7 +61,9 @@ struct link {
         char *address; /* as opened, where that differs from what was asked for; freed by the core */
         /*
          * 1 while the other side has not yet said who it is, where a framing begins with that. Until then nothing goes through: `turn`, `send` and
-         * `recv` each carry the greeting on, and `watch` says what that waits for, in either direction. A hub gives a stranger a limited time.
+         * `recv` each carry the greeting on, and `watch` says what that waits for, in either direction. A hub gives a stranger a limited time. From
+         * `stranger_until` on (CLOCK_MONOTONIC, ns) the next operation says that it was too long; a wait ends there at the latest.
          */
-        int stranger;
+        int stranger; /* atomic */
+        int64_t stranger_until;
 };

@@ -22,6 +22,9 @@ struct stream_ops {
         void (*close)(struct stream *, int inherited);
 };
 
+/* How nanomsg and nng cut such a stream. */
+enum { STREAM_SP_NONE, STREAM_SP_TCP, STREAM_SP_UNIX };
+
 struct stream {
         const struct stream_ops *ops;
         /*
@@ -38,6 +41,7 @@ struct stream {
         size_t stale;        /* bytes that were there before us and may begin in the middle of a write: an earlier receiver took the rest */
         const char *framing; /* what the other side is known to read: "frame", "line", "raw", "auto"; NULL: nothing is known */
         bool one_end;        /* set by the framing: nobody who speaks it closes one way alone, so the end of one way is the end of both */
+        unsigned sp;         /* STREAM_SP_*; NONE: they do not speak over this */
         char *address;       /* as link.address */
         struct ipw_sender sender; /* who writes the other end, where the kernel knows and there is only one; source 0: it does not */
 };

@@ -126,6 +126,8 @@ int handle_wait(struct ipw_link *l, unsigned direction, int64_t until)
                 return r;
         if (l->wake[direction - 1] >= 0)
                 fds[n++] = (struct pollfd){ .fd = l->wake[direction - 1], .events = POLLIN };
+        if (unlikely(__atomic_load_n(&l->link->stranger, __ATOMIC_RELAXED)))
+                until = MIN(until, l->link->stranger_until);
         left = clock_left(until);
         r = sys_ppoll("sleep until something comes, or there is room", fds, n, until == NEVER ? NULL : &left);
         if (r == -EINTR)

@@ -92,6 +92,8 @@ static int meet_first(struct first *f)
                 if (f->sets[i] >= 0)
                         (void)sys_epoll_ctl("nobody else is waited for", f->sets[i], EPOLL_CTL_DEL, f->listener->fd, NULL);
         __atomic_store_n(&f->link.stats.peers, 1, __ATOMIC_RELAXED);
+        f->link.stranger_until = peer->stranger_until;
+        __atomic_store_n(&f->link.stranger, peer->stranger, __ATOMIC_RELEASE);
         __atomic_store_n(&f->peer, peer, __ATOMIC_RELEASE);
         f->listener->ops->shut(f->listener);
         return 0;
@@ -111,20 +113,35 @@ static int meet(struct first *f, struct link **out)
         return r;
 }
 
+/* Has the other side said by now who it is? */
+static void acquaint(struct first *f, const struct link *peer)
+{
+        if (unlikely(__atomic_load_n(&f->link.stranger, __ATOMIC_RELAXED)))
+                __atomic_store_n(&f->link.stranger, __atomic_load_n(&peer->stranger, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
 static ssize_t first_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
 {
         struct link *peer;
-        int r = meet(of(link), &peer);
+        ssize_t r = meet(of(link), &peer);
 
-        return r < 0 ? r : peer->ops->send(peer, m, n, flags);
+        if (r < 0)
+                return r;
+        r = peer->ops->send(peer, m, n, flags);
+        acquaint(of(link), peer);
+        return r;
 }
 
 static ssize_t first_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct link *peer;
-        int r = meet(of(link), &peer);
+        ssize_t r = meet(of(link), &peer);
 
-        return r < 0 ? r : peer->ops->recv(peer, m, n, flags);
+        if (r < 0)
+                return r;
+        r = peer->ops->recv(peer, m, n, flags);
+        acquaint(of(link), peer);
+        return r;
 }
 
 static int first_give_up(struct link *link, const struct ipw_message *m)

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "frame.h"
 #include "length.h"
+#include "sp.h"
 #include "why.h"
 
 struct framing_options framing_options(const struct ipw_address *address)
@@ -24,16 +25,24 @@ size_t framing_write_most(const struct stream *s, struct framing_options options
         return s->atomic_max && !options.alone ? PIPE_BUF : (size_t)16 * PIPE_BUF;
 }
 
-/* What other programs speak, and nothing in it says who wrote it. */
-static bool is_plain(const char *word)
+/* How lengths stand before messages; NULL: they do not. */
+static const struct length *length_of(const struct stream *s, const char *word)
 {
-        return strcmp(word, "line") == 0 || strcmp(word, "nul") == 0 || length_named(word);
+        if (strcmp(word, "sp") == 0)
+                return s->sp == STREAM_SP_UNIX ? &sp_over_unix : &sp_over_tcp;
+        return length_named(word);
+}
+
+static bool is_delimited(const char *word)
+{
+        return strcmp(word, "line") == 0 || strcmp(word, "nul") == 0;
 }
 
 void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *word, struct framing_options options)
 {
         size_t max = options.max;
         size_t atomic = s->atomic_max ? s->atomic_max : PIPE_BUF;
+        const struct length *length = length_of(s, word);
 
         *caps = (struct ipw_caps){ .capacity = s->capacity, .max_batch = 1, .flags = s->caps | IPW_CAP_POLL };
         (void)snprintf(caps->stack, sizeof(caps->stack), "%s/%s", word, s->name);
@@ -45,8 +54,7 @@ void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *wor
                 caps->flags &= ~(uint32_t)IPW_CAP_MANY_SENDERS;
                 return;
         }
-        if (is_plain(word)) {
-                const struct length *length = length_named(word);
+        if (length || is_delimited(word)) { /* nothing in it says who wrote it */
                 size_t overhead = length ? length_header(length, atomic) + length->tail : 1;
                 bool limited = (s->ways & IPW_SEND) && s->atomic_max && !options.alone;
 
@@ -105,6 +113,12 @@ static void close_stream(struct stream **s)
                 (*s)->ops->close(*s, 0);
 }
 
+int framing_no_sp(const char *name, struct ipw_why *why)
+{
+        return why_set(why, EOPNOTSUPP,
+                       "%s: framing=sp needs a stream socket, for both sides begin with a greeting; take framing=frame or line", name);
+}
+
 int framing_open(struct stream *stream, const char *word, const struct request *request, struct link **out, struct ipw_why *why)
 {
         _cleanup_(close_stream)
@@ -114,6 +128,8 @@ int framing_open(struct stream *stream, const char *word, const struct request *
         char *address = s->address;
         int r;
 
+        if (strcmp(word, "sp") == 0 && !s->sp)
+                return framing_no_sp(s->name, why);
         r = agree(s, &word, why);
         if (r < 0)
                 return r;
@@ -126,7 +142,9 @@ int framing_open(struct stream *stream, const char *word, const struct request *
                 r = fragmented_open(s, in, framing_options(request->address), out, why);
         else if (length_named(word))
                 r = prefixed_open(s, in, word, framing_options(request->address), out, why);
-        else if (is_plain(word))
+        else if (strcmp(word, "sp") == 0)
+                r = sp_open(s, in, request->how, framing_options(request->address), out, why);
+        else if (is_delimited(word))
                 r = delimited_open(s, in, word, framing_options(request->address), out, why);
         else if (strcmp(word, "raw") == 0)
                 r = raw_open(s, framing_options(request->address), out, why);

@@ -7,6 +7,7 @@
  * nul     the same with a NUL byte
  * len...  the payload's length stands before it: 1, 2, 4 or 8 bytes, the highest (be) or the lowest (le) first
  * netstring   "5:hello,"
+ * sp      what nanomsg and nng speak over stream sockets
  * raw     no boundaries: what one read gives is a message
  * auto    a receiver looks at the first bytes: ours, else lines. A sender does as its receiver, as far as that can be seen, else lines
  */
@@ -17,10 +18,14 @@
 
 /* The options that belong to them, for the tables of the mechanisms. */
 #define FRAMING_LENGTHS "len1|len2be|len2le|len4be|len4le|len8be|len8le|netstring"
-#define OPTION_FRAMING                                                             \
-        {                                                                          \
-                "framing", "frame|line|nul|" FRAMING_LENGTHS "|raw|auto", "frame", \
-                        "how bytes become messages; auto: as the other side does"  \
+#define FRAMING_WORDS   "frame|line|nul|" FRAMING_LENGTHS "|raw|auto"
+#define OPTION_FRAMING                                                                                       \
+        {                                                                                                    \
+                "framing", FRAMING_WORDS, "frame", "how bytes become messages; auto: as the other side does" \
+        }
+#define OPTION_FRAMING_ANY                                                                                                         \
+        {                                                                                                                          \
+                "framing", FRAMING_WORDS "|sp", "frame", "how bytes become messages; auto: as the other side does; sp: on sockets" \
         }
 #define OPTION_MAX                                                                                          \
         {                                                                                                   \
@@ -40,6 +45,9 @@ struct framing_options framing_options(const struct ipw_address *);
 /* Makes a link of a stream, which it owns from then on, also on failure. `word` is one of the above. */
 int framing_open(struct stream *, const char *word, const struct request *, struct link **, struct ipw_why *);
 
+/* -EOPNOTSUPP with a text: framing=sp over what is no stream socket. */
+int framing_no_sp(const char *name, struct ipw_why *);
+
 /* What such a link can do, over a stream of which only name, caps, ways, atomic_max and capacity need be known. */
 void framing_caps(struct ipw_caps *, const struct stream *, const char *word, struct framing_options);
 
@@ -50,5 +58,6 @@ size_t framing_write_most(const struct stream *, struct framing_options);
 int fragmented_open(struct stream *, struct inbox *, struct framing_options, struct link **, struct ipw_why *);
 int delimited_open(struct stream *, struct inbox *, const char *word, struct framing_options, struct link **, struct ipw_why *);
 int prefixed_open(struct stream *, struct inbox *, const char *word, struct framing_options, struct link **, struct ipw_why *);
+int sp_open(struct stream *, struct inbox *, unsigned how, struct framing_options, struct link **, struct ipw_why *);
 int raw_open(struct stream *, struct framing_options, struct link **, struct ipw_why *);
 int guess_open(struct stream *, struct inbox *, struct framing_options, struct link **, struct ipw_why *);

@@ -23,7 +23,7 @@ static unsigned ways_of(const struct request *request)
 {
         const char *framing = address_text(request->address, "framing");
 
-        return strcmp(framing, "auto") == 0 ? request->ways : IPW_RECV | IPW_SEND;
+        return strcmp(framing, "auto") == 0 || strcmp(framing, "sp") == 0 ? request->ways : IPW_RECV | IPW_SEND;
 }
 
 static int door_accept(struct listener *l, struct link **out)

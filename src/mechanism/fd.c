@@ -274,7 +274,8 @@ static int pipe_ends(const struct ipw_address *address, unsigned how, char a[64]
         return 0;
 }
 
-static const struct ipw_option options[] = { OPTION_FRAMING, OPTION_MAX, OPTION_WRITERS, OPTION_ACK, OPTION_SPIN };
+static const struct ipw_option fd_options[] = { OPTION_FRAMING_ANY, OPTION_MAX, OPTION_WRITERS, OPTION_ACK, OPTION_SPIN };
+static const struct ipw_option pipe_options[] = { OPTION_FRAMING, OPTION_MAX, OPTION_WRITERS, OPTION_ACK, OPTION_SPIN };
 
 const struct mechanism mechanism_fd = {
         .about = { .scheme = "fd",
@@ -283,8 +284,8 @@ const struct mechanism mechanism_fd = {
                    .good_for = "ends that a parent made, and standard input and output",
                    .sample = "",
                    .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,
-                   .options = options,
-                   .option_count = COUNT_OF(options) },
+                   .options = fd_options,
+                   .option_count = COUNT_OF(fd_options) },
         .describe = fd_describe,
         .open = fd_open,
 };
@@ -297,8 +298,8 @@ const struct mechanism mechanism_pipe = {
                    .sample = "pipe:",
                    .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,
                    .anonymous = 1,
-                   .options = options,
-                   .option_count = COUNT_OF(options) },
+                   .options = pipe_options,
+                   .option_count = COUNT_OF(pipe_options) },
         .describe = pipe_describe,
         .open = pipe_open,
         .ends = pipe_ends,

@@ -341,6 +341,8 @@ int pipe_stream_ready(struct pipe_stream *p, const char *framing, const char *ob
         struct sigaction action;
         int r = 0;
 
+        if (strcmp(framing, "sp") == 0)
+                return framing_no_sp(object, why);
         p->stream.ways = (p->in >= 0 ? IPW_RECV : 0) | (p->out >= 0 ? IPW_SEND : 0);
         if (p->out >= 0) {
                 p->stream.framing = pipe_reader_framing(p->out);

@@ -178,9 +178,11 @@ static const struct stream_ops ops = {
 
 void socket_stream_facts(struct stream *s, const char *name, unsigned ways, uint32_t caps)
 {
-        *s = (struct stream){
-                .ops = &ops, .name = name, .ways = ways, .caps = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_ENDS | IPW_CAP_POLL | caps
-        };
+        *s = (struct stream){ .ops = &ops,
+                              .name = name,
+                              .ways = ways,
+                              .sp = strcmp(name, "tcp") == 0 ? STREAM_SP_TCP : STREAM_SP_UNIX,
+                              .caps = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_ENDS | IPW_CAP_POLL | caps };
 }
 
 int socket_stream_new(int fd, const char *name, unsigned ways, uint32_t caps, struct stream **out)

@@ -20,10 +20,9 @@
 #include "framing.h"
 
 /* Options with other standards than those of pipes. */
-#define OPTION_SOCKET_FRAMING                                                      \
-        {                                                                          \
-                "framing", "frame|line|nul|" FRAMING_LENGTHS "|raw|auto", "frame", \
-                        "how bytes become messages; auto: as the other side does"  \
+#define OPTION_SOCKET_FRAMING                                                                                      \
+        {                                                                                                          \
+                "framing", FRAMING_WORDS "|sp", "frame", "how bytes become messages; auto: as the other side does" \
         }
 #define OPTION_SOCKET_MAX                                                                                  \
         {                                                                                                  \

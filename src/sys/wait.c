@@ -19,7 +19,11 @@ int sys_epoll_create_(struct sys_site *site)
 
 int sys_epoll_ctl_(struct sys_site *site, int epoll, int op, int fd, struct epoll_event *event)
 {
-        THROUGH(epoll_ctl(epoll, op, fd, event), "%d, %s, %d", epoll, op == EPOLL_CTL_ADD ? "EPOLL_CTL_ADD" : "EPOLL_CTL_DEL", fd);
+        THROUGH(epoll_ctl(epoll, op, fd, event), "%d, %s, %d", epoll,
+                op == EPOLL_CTL_ADD   ? "EPOLL_CTL_ADD"
+                : op == EPOLL_CTL_MOD ? "EPOLL_CTL_MOD"
+                                      : "EPOLL_CTL_DEL",
+                fd);
 }
 
 int sys_epoll_wait_(struct sys_site *site, int epoll, struct epoll_event *events, int n, int ms)

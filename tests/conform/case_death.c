@@ -102,6 +102,7 @@ void case_end(struct run *run)
                 check_until_refused(run);
         in = open_ending(run, IPW_PULL);
         out = open_end(run, IPW_PUSH);
+        greet(run, in, out);
         for (unsigned i = 0; i < 5; i++)
                 put(run, out, 50, 1, i);
         EQUAL(ipw_close(out), 0);
@@ -196,7 +197,7 @@ void case_killed_idle(struct run *run)
         pid = peer(run, send_and_stay, NULL);
         leave_end(run, IPW_PUSH);
         in = open_ending(run, IPW_PULL);
-        step_wait(1);
+        step_wait_turning(run, in, 1);
         peer_kill(pid);
         for (unsigned i = 0; i < 3; i++)
                 get(run, in, 50, 1, i);

@@ -225,6 +225,7 @@ static void refuse_second(struct run *run)
         CHECK(r == -EBUSY || r == -EADDRINUSE, "a second receiver got %s: \"%s\"", result_name(r), why.text);
         CHECK(strlen(why.text) > 10, "the text for a second receiver is only \"%s\"", why.text);
         out = open_end(run, IPW_PUSH);
+        greet(run, in, out);
         put(run, out, NAMED, 1, 1);
         get(run, in, NAMED, 1, 1);
         (void)ipw_close(out);

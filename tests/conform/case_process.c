@@ -209,6 +209,7 @@ void case_names(struct run *run)
                 in = open_end(run, IPW_PULL);
                 out = open_end(run, IPW_PUSH);
         }
+        greet(run, in, out);
         put(run, out, NAMED, 1, 1);
         get(run, in, NAMED, 1, 1);
         r = ipw_remove(run->address, &why);
@@ -267,9 +268,14 @@ void case_accept(struct run *run)
         EQUAL(ipw_accept(listener, &server, IPW_MS(20)), -ETIMEDOUT);
         a = open_end(run, IPW_PAIR | IPW_DIAL);
         b = open_end(run, IPW_PAIR | IPW_DIAL);
-        put(run, a, NAMED, 1, 1);
+        if (!greets(run))
+                put(run, a, NAMED, 1, 1);
         EQUAL(ipw_accept(listener, &server, SOON), 0);
         EQUAL(ipw_accept(listener, &second, SOON), 0);
+        greet(run, server, a);
+        greet(run, second, b);
+        if (greets(run))
+                put(run, a, NAMED, 1, 1);
         get(run, server, NAMED, 1, 1);
         put(run, server, NAMED, 2, 2);
         put(run, second, NAMED, 3, 3);

@@ -368,6 +368,59 @@ static size_t socket_recv(int fd, void *data, size_t room)
         return (size_t)n;
 }
 
+/* ---- sockets as nanomsg and nng use them: eight bytes each way, then a 1 and the length before each message ------------------------------- */
+
+static void sp_hello(int fd, unsigned char kind, unsigned char want)
+{
+        const unsigned char hello[8] = { 0, 'S', 'P', 0, 0, kind, 0, 0 };
+        unsigned char theirs[8];
+
+        write_all(fd, hello, sizeof(hello));
+        (void)read_all(fd, theirs, sizeof(theirs));
+        CHECK(memcmp(theirs, hello, 5) == 0 && theirs[5] == want && !theirs[6] && !theirs[7], "a greeting of kind 0x%02x", theirs[5]);
+}
+
+static int greet_first(int fd, unsigned role)
+{
+        if (role == IPW_PUSH)
+                sp_hello(fd, 0x50, 0x51);
+        return fd;
+}
+
+static int open_unix_sp(const struct run *run, unsigned role)
+{
+        return greet_first(open_stream(run, role), role);
+}
+
+static int open_tcp_sp(const struct run *run, unsigned role)
+{
+        return greet_first(open_tcp(run, role), role);
+}
+
+static int sp_ready(int fd)
+{
+        int peer = socket_ready(fd);
+
+        sp_hello(peer, 0x51, 0x50);
+        return peer;
+}
+
+static void sp_send(int fd, const void *data, size_t size)
+{
+        unsigned char bytes[5009] = { 1, 0, 0, 0, 0, 0, 0, (unsigned char)(size >> 8), (unsigned char)size };
+
+        memcpy(bytes + 9, data, size);
+        write_all(fd, bytes, 9 + size);
+}
+
+static size_t sp_recv(int fd, void *data, size_t room)
+{
+        unsigned char one;
+
+        CHECK(read_all(fd, &one, 1) && one == 1, "a message of type %u", one);
+        return read_len8be(fd, data, room);
+}
+
 /* ---- the fake --------------------------------------------------------------------------------------------------------------------------- */
 
 static int open_fake(const struct run *run, unsigned role)
@@ -412,9 +465,11 @@ static const struct plain table[] = {
         { "mq+sysv", open_queue, NULL, queue_send, queue_recv, queue_close, queue_mode, NULL },
         { "mq", open_posix_queue, NULL, posix_queue_send, posix_queue_recv, close_fd, posix_queue_mode, NULL },
         STREAM("unix", open_stream, socket_ready, path_mode),
+        { "unix/sp", open_unix_sp, sp_ready, sp_send, sp_recv, close_fd, path_mode, NULL },
         { "unix", .mode = path_mode, .none = ours },
         { "unix+dgram", open_dgram, NULL, socket_send, socket_recv, close_fd, path_mode, NULL },
         STREAM("tcp", open_tcp, socket_ready, NULL),
+        { "tcp/sp", open_tcp_sp, sp_ready, write_len8be, read_len8be, close_fd, NULL, NULL },
         { "tcp", .none = ours },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },

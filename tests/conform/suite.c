@@ -75,10 +75,24 @@ void leave_end(struct run *run, unsigned role)
                 ipw_end_drop(address_of(run, role));
 }
 
+bool greets(const struct run *run)
+{
+        return strcmp(run->row->framing, "sp") == 0;
+}
+
+void greet(struct run *run, struct ipw_link *in, struct ipw_link *out)
+{
+        if (!greets(run))
+                return;
+        EQUAL(ipw_turn(in), 0); /* takes the peer in, and greets */
+        EQUAL(ipw_turn(out), 0);
+}
+
 void open_both(struct run *run, unsigned flags, struct ipw_link **in, struct ipw_link **out)
 {
         *in = open_end(run, IPW_PULL | flags);
         *out = open_end(run, IPW_PUSH | flags);
+        greet(run, *in, *out);
 }
 
 static void make_ends(struct run *run, unsigned how)
@@ -106,6 +120,7 @@ void open_pair(struct run *run, struct ipw_link **a, struct ipw_link **b)
         renew_pair(run);
         *b = open_end(run, IPW_PAIR | IPW_LISTEN);
         *a = open_end(run, IPW_PAIR | IPW_DIAL);
+        greet(run, *b, *a);
 }
 
 void renew(struct run *run)
@@ -263,6 +278,20 @@ size_t some_size(const struct run *run, unsigned number, size_t most)
 }
 
 /* ---- other processes ---------------------------------------------------------------------------------------------------------------- */
+
+void step_wait_turning(struct run *run, struct ipw_link *in, uint32_t step)
+{
+        struct pollfd fd;
+
+        if (greets(run)) {
+                EQUAL(ipw_pollfd(in, IPW_RECV, &fd), 0);
+                while (__atomic_load_n(&shared->step, __ATOMIC_SEQ_CST) < step) {
+                        CHECK(poll(&fd, 1, 10) >= 0, "poll: %s", strerror(errno));
+                        EQUAL(ipw_turn(in), 0);
+                }
+        }
+        step_wait(step);
+}
 
 unsigned kills_due(const struct run *run)
 {

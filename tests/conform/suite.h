@@ -45,6 +45,9 @@ const char *address_of(const struct run *, unsigned how);
 /* This process will not open the end of that role. */
 void leave_end(struct run *, unsigned role);
 void open_both(struct run *, unsigned flags, struct ipw_link **in, struct ipw_link **out);
+/* Does this framing begin with a greeting? Then both sides must have a turn before the first message. */
+bool greets(const struct run *);
+void greet(struct run *, struct ipw_link *in, struct ipw_link *out);
 /* Two ends of which each sends and receives. */
 void open_pair(struct run *, struct ipw_link **a, struct ipw_link **b);
 /* Fresh ends for anonymous rows, a fresh object for the others. */
@@ -84,6 +87,9 @@ bool is_bytes(const struct run *);
 size_t some_size(const struct run *, unsigned number, size_t most);
 
 /* ---- other processes ---------------------------------------------------------------------------------------------------------------- */
+
+/* As step_wait(), and lets this link greet whoever comes meanwhile. */
+void step_wait_turning(struct run *, struct ipw_link *in, uint32_t);
 
 unsigned kills_due(const struct run *); /* how many peers to kill on this row */
 
