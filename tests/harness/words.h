@@ -30,13 +30,13 @@ void skip(const char *capability) __attribute__((noreturn));
                         fail(__FILE__, __LINE__, __VA_ARGS__); \
         } while (0)
 /* For calls that give 0, a count or -errno. */
-#define EQUAL(call, wanted)                                                                                            \
-        do {                                                                                                           \
-                here(__FILE__, __LINE__);                                                                              \
-                long long got_ = (long long)(call), wanted_ = (long long)(wanted);                                     \
-                if (got_ != wanted_)                                                                                   \
-                        fail(__FILE__, __LINE__, #call ": %lld (%s), not %lld (%s)", got_, result_name(got_), wanted_, \
-                             result_name(wanted_));                                                                    \
+#define EQUAL(call, wanted)                                                                                               \
+        do {                                                                                                              \
+                here(__FILE__, __LINE__);                                                                                 \
+                long long got_ = (long long)(call), wanted_ = (long long)(wanted);                                        \
+                if (got_ != wanted_)                                                                                      \
+                        fail(__FILE__, __LINE__, "%s: %lld (%s), not %lld (%s)", #call, got_, result_name(got_), wanted_, \
+                             result_name(wanted_));                                                                       \
         } while (0)
 const char *result_name(long long);
 
