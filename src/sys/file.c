@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files, pipes, and their names. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -217,6 +218,11 @@ int sys_fstatat_(struct sys_site *site, int dir, const char *name, struct stat *
 int sys_unlinkat_(struct sys_site *site, int dir, const char *name)
 {
         THROUGH(unlinkat(dir, name, 0), "%d, \"%s\"", dir, name);
+}
+
+ssize_t sys_getdents_(struct sys_site *site, int dir, void *list, size_t size)
+{
+        THROUGH(getdents64(dir, list, size), "%d, ..., %zu", dir, size);
 }
 
 int sys_fstatfs_(struct sys_site *site, int fd, struct statfs *st)

@@ -2,6 +2,8 @@
 /* What this process is and may do. */
 #include <grp.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "through.h"
@@ -10,6 +12,16 @@
 uid_t sys_euid(void)
 {
         return geteuid();
+}
+
+uid_t sys_uid(void)
+{
+        return getuid();
+}
+
+pid_t sys_pid(void)
+{
+        return getpid();
 }
 
 int sys_getrlimit_(struct sys_site *site, int resource, struct rlimit *limit)
@@ -35,4 +47,30 @@ static int find_group(const char *name, gid_t *gid)
 int sys_group_(struct sys_site *site, const char *name, gid_t *gid)
 {
         THROUGH(find_group(name, gid), "\"%.100s\"", name);
+}
+
+/* The C library of Debian 12 has a wrapper, older ones have not. */
+static int pidfd_open_cloexec(pid_t pid)
+{
+        return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int sys_pidfd_open_(struct sys_site *site, pid_t pid)
+{
+        THROUGH(pidfd_open_cloexec(pid), "%d, 0", (int)pid);
+}
+
+static int pidfd_send(int fd, int number, siginfo_t *info)
+{
+        return (int)syscall(SYS_pidfd_send_signal, fd, number, info, 0);
+}
+
+int sys_pidfd_send_signal_(struct sys_site *site, int fd, int number, siginfo_t *info)
+{
+        THROUGH(pidfd_send(fd, number, info), "%d, %d, %s, 0", fd, number, info ? "..." : "NULL");
+}
+
+int sys_waitid_(struct sys_site *site, int fd, siginfo_t *info, int options)
+{
+        THROUGH(waitid(P_PIDFD, (id_t)fd, info, options), "P_PIDFD, %d, ..., 0x%x", fd, (unsigned)options);
 }

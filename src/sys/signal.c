@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals, as far as a library may touch them: it asks, and it blocks for the length of one call. It never installs a handler. */
 #include <signal.h>
+#include <sys/signalfd.h>
 
 #include "through.h"
 
@@ -29,4 +30,9 @@ int sys_sigpending_(struct sys_site *site, sigset_t *set)
 int sys_sigtimedwait_(struct sys_site *site, const sigset_t *set, const struct timespec *timeout)
 {
         THROUGH(sigtimedwait(set, NULL, timeout), "..., %lld s", (long long)timeout->tv_sec);
+}
+
+int sys_signalfd_(struct sys_site *site, const sigset_t *set)
+{
+        THROUGH(signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK), "-1, ..., SFD_CLOEXEC|SFD_NONBLOCK");
 }

@@ -72,20 +72,27 @@
 #define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
 #define sys_openat(meaning, dir, name, flags)    sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
 #define sys_create(meaning, dir, name, flags, mode) \
-        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                                 /* O_CREAT|O_EXCL, too */
-#define sys_fstatat(meaning, dir, name, st) sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
-#define sys_unlinkat(meaning, dir, name)    sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
-#define sys_fstatfs(meaning, fd, st)        sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
-#define sys_pipe2(meaning, fds, flags)      sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
-#define sys_flock(meaning, fd, operation)   sys_flock_(SYS_SITE("flock", meaning), fd, operation)
-#define sys_dup3(meaning, from, to, flags)  sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
-#define sys_unread(meaning, fd, bytes)      sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
-#define sys_random(meaning, data, size)     sys_random_(SYS_SITE("getrandom", meaning), data, size)
+        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                                    /* O_CREAT|O_EXCL, too */
+#define sys_fstatat(meaning, dir, name, st)    sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
+#define sys_unlinkat(meaning, dir, name)       sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
+#define sys_getdents(meaning, dir, list, size) sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
+#define sys_fstatfs(meaning, fd, st)           sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
+#define sys_pipe2(meaning, fds, flags)         sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
+#define sys_flock(meaning, fd, operation)      sys_flock_(SYS_SITE("flock", meaning), fd, operation)
+#define sys_dup3(meaning, from, to, flags)     sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
+#define sys_unread(meaning, fd, bytes)         sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
+#define sys_random(meaning, data, size)        sys_random_(SYS_SITE("getrandom", meaning), data, size)
 /* signals */
 #define sys_sigaction(meaning, number, old)     sys_sigaction_(SYS_SITE("rt_sigaction", meaning), number, old) /* asks only */
 #define sys_sigmask(meaning, how, set, old)     sys_sigmask_(SYS_SITE("rt_sigprocmask", meaning), how, set, old)
 #define sys_sigpending(meaning, set)            sys_sigpending_(SYS_SITE("rt_sigpending", meaning), set)
+#define sys_signalfd(meaning, set)              sys_signalfd_(SYS_SITE("signalfd4", meaning), set) /* non-blocking */
 #define sys_sigtimedwait(meaning, set, timeout) sys_sigtimedwait_(SYS_SITE("rt_sigtimedwait", meaning), set, timeout)
+/* processes */
+#define sys_pidfd_open(meaning, pid) sys_pidfd_open_(SYS_SITE("pidfd_open", meaning), pid)
+#define sys_pidfd_send_signal(meaning, fd, number, info) \
+        sys_pidfd_send_signal_(SYS_SITE("pidfd_send_signal", meaning), fd, number, info)                   /* info NULL: as kill(2) does */
+#define sys_waitid(meaning, fd, info, options) sys_waitid_(SYS_SITE("waitid", meaning), fd, info, options) /* P_PIDFD */
 /* sockets */
 #define sys_socket(meaning, domain, type, protocol)          sys_socket_(SYS_SITE("socket", meaning), domain, type, protocol)
 #define sys_socketpair(meaning, domain, type, protocol, fds) sys_socketpair_(SYS_SITE("socketpair", meaning), domain, type, protocol, fds)
@@ -195,6 +202,7 @@ int sys_openat_(struct sys_site *, int dir, const char *name, int flags);
 int sys_create_(struct sys_site *, int dir, const char *name, int flags, mode_t mode);
 int sys_fstatat_(struct sys_site *, int dir, const char *name, struct stat *);
 int sys_unlinkat_(struct sys_site *, int dir, const char *name);
+ssize_t sys_getdents_(struct sys_site *, int dir, void *list, size_t size);
 struct statfs;
 int sys_fstatfs_(struct sys_site *, int fd, struct statfs *);
 int sys_pipe2_(struct sys_site *, int fds[2], int flags);
@@ -204,7 +212,11 @@ ssize_t sys_random_(struct sys_site *, void *data, size_t size);
 int sys_sigaction_(struct sys_site *, int number, struct sigaction *old);
 int sys_sigmask_(struct sys_site *, int how, const sigset_t *set, sigset_t *old);
 int sys_sigpending_(struct sys_site *, sigset_t *set);
+int sys_signalfd_(struct sys_site *, const sigset_t *set);
 int sys_sigtimedwait_(struct sys_site *, const sigset_t *set, const struct timespec *timeout);
+int sys_pidfd_open_(struct sys_site *, pid_t pid);
+int sys_pidfd_send_signal_(struct sys_site *, int fd, int number, siginfo_t *info);
+int sys_waitid_(struct sys_site *, int fd, siginfo_t *info, int options);
 int sys_socket_(struct sys_site *, int domain, int type, int protocol);
 int sys_socketpair_(struct sys_site *, int domain, int type, int protocol, int fds[2]);
 int sys_bind_(struct sys_site *, int fd, const struct sockaddr *, socklen_t size);
@@ -240,6 +252,8 @@ int sys_group_(struct sys_site *, const char *name, gid_t *gid);
 struct addrinfo;
 int sys_getaddrinfo_(struct sys_site *, const char *host, const struct addrinfo *wanted, struct addrinfo **out);
 uid_t sys_euid(void);
+uid_t sys_uid(void);
+pid_t sys_pid(void);
 int sys_ppoll_(struct sys_site *, struct pollfd *, nfds_t n, const struct timespec *left);
 int sys_epoll_create_(struct sys_site *);
 int sys_epoll_ctl_(struct sys_site *, int epoll, int op, int fd, struct epoll_event *);
