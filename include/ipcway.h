@@ -166,8 +166,10 @@ struct ipw_option {
         const char *standard; /* the value when not given, as text; "" if there is none */
         const char *help;
 };
-/* One way to talk. All texts are static. `sample` is an address to try it with: {dir} stands for a private folder, {key} for a random key,
- * {port} for a free port. */
+/*
+ * One way to talk. All texts are static. `sample` is an address to try it with: {dir} stands for a private folder, {key} for a random key,
+ * {port} for a free port, {pid} for a process that whoever tries it has started.
+ */
 struct ipw_mechanism {
         const char *scheme;   /* "fifo" */
         const char *syntax;   /* "fifo:PATH" */
@@ -177,6 +179,7 @@ struct ipw_mechanism {
         unsigned roles;       /* bit 1 << IPW_PUSH and so on, for each role offered */
         int anonymous;        /* 1: has no name, ends come from ipw_ends() */
         int gate;             /* 1: ipw_gate_open() takes it, not ipw_open() */
+        int events;           /* 1: what is received is a struct ipw_signal, made by the kernel */
         const struct ipw_option *options;
         size_t option_count;
 };
@@ -279,6 +282,25 @@ const struct ipw_caps *ipw_link_caps(const struct ipw_link *);
 int ipw_link_address(const struct ipw_link *, char *text, size_t room); /* as opened: real key, real id; length as snprintf(3) */
 int ipw_link_stats(const struct ipw_link *, struct ipw_stats *);
 void ipw_link_why(const struct ipw_link *, struct ipw_why *); /* of the last error on this link; made on demand */
+
+/* ---- links: signals, children, timers ------------------------------------------------------------------------------------------------ */
+
+/*
+ * The payload of what "signal:INT,TERM", "child:PID" and "timer:500ms" receive, and of what "signal:PID" sends; numbers as this machine writes
+ * them. A receiver of signals needs them blocked in all threads before, with pthread_sigmask(3): the mask is the caller's, and so is giving the old one back to
+ * programs that it starts. message.sender says who sent it, source 1 if sigqueue(3) let the sender say so.
+ */
+struct ipw_signal {
+        int32_t number; /* of the signal, in and out; child: SIGCHLD; timer: 0 */
+        int32_t code; /* how it came, si_code of sigaction(2): SI_USER, SI_QUEUE, CLD_EXITED; child: 0 it ended, how is unknown; timer: SI_TIMER */
+        int32_t pid, uid; /* who sent it; of a child, and with SIGCHLD: whom it is about */
+        int32_t status;   /* of a child: exit status (CLD_EXITED), else the signal; -1: unknown */
+        int32_t value;    /* what sigqueue(3) was given, in and out */
+        uint32_t overrun; /* timer: ticks that were missed before this one */
+};
+
+int ipw_signal_number(const char *name);                  /* "TERM", "SIGTERM", "RTMIN+3"; -EINVAL: no signal is called so */
+int ipw_signal_name(int number, char *text, size_t room); /* "TERM"; returns the length, as snprintf(3); -EINVAL: there is none */
 
 /* ---- gates: semaphores and locks ---------------------------------------------------------------------------------------------------- */
 

@@ -43,7 +43,7 @@ static uint64_t per_second(const struct tour_row *row)
 
 static int is_on_tour(const struct ipw_mechanism *m)
 {
-        return m->sample && *m->sample && target_role(m, IPW_SEND) && target_role(m, IPW_RECV);
+        return !m->events && m->sample && *m->sample && target_role(m, IPW_SEND) && target_role(m, IPW_RECV);
 }
 
 static int name_width(void)

@@ -15,6 +15,9 @@ extern const struct mechanism mechanism_file;
 extern const struct mechanism mechanism_lock;
 extern const struct mechanism mechanism_semaphore_posix;
 extern const struct mechanism mechanism_semaphore_sysv;
+extern const struct mechanism mechanism_signal;
+extern const struct mechanism mechanism_child;
+extern const struct mechanism mechanism_timer;
 
 /* One line each, so that they join without touching each other. */
 /* clang-format off */
@@ -29,6 +32,9 @@ const struct mechanism *const registry[] = {
         &mechanism_tcp,
         &mechanism_file,
         &mechanism_fd,
+        &mechanism_signal,
+        &mechanism_child,
+        &mechanism_timer,
         &mechanism_semaphore_posix,
         &mechanism_semaphore_sysv,
         &mechanism_lock,

@@ -7,6 +7,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,31 @@ static void gates(void)
         must(ipw_gate_close(other) == 0 && ipw_gate_close(one) == 0 && ipw_remove(address, &why) == 0);
 }
 
+/* A signal to itself; the kernel writes what is received. */
+static void signals(void)
+{
+        struct ipw_signal s = { .value = 7 };
+        struct ipw_message m = { .data = &s, .size = sizeof(s), .capacity = sizeof(s) };
+        struct ipw_link *in, *out;
+        const struct ipw_mechanism *mechanism = NULL;
+        char text[32];
+        unsigned rows = 0;
+        sigset_t set;
+
+        while ((mechanism = ipw_mechanism_next(mechanism)))
+                rows += mechanism->events != 0;
+        must(rows > 0);
+        s.number = ipw_signal_number("RTMIN+1");
+        must(s.number == SIGRTMIN + 1 && ipw_signal_name(s.number, text, sizeof(text)) == 7 && strcmp(text, "RTMIN+1") == 0);
+        must(sigemptyset(&set) == 0 && sigaddset(&set, s.number) == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+        must(ipw_open(&in, "signal:RTMIN+1", IPW_PULL, 0, &why) == 0);
+        (void)snprintf(text, sizeof(text), "signal:%d", getpid());
+        must(ipw_open(&out, text, IPW_PUSH, 0, &why) == 0 && ipw_send(out, &m, 0) == sizeof(s));
+        s = (struct ipw_signal){ 0 };
+        must(ipw_recv(in, &m, IPW_FOREVER) == sizeof(s) && s.value == 7 && s.number == SIGRTMIN + 1);
+        must(ipw_close(out) == 0 && ipw_close(in) == 0);
+}
+
 int main(void)
 {
         ipw_trace(traced, &system_calls);
@@ -175,6 +201,7 @@ int main(void)
         messages();
         conversations();
         gates();
+        signals();
         ipw_trace(NULL, NULL);
         must(system_calls > 0);
         return 0;

@@ -130,7 +130,7 @@ static void *wait_endless(void *argument)
         return NULL;
 }
 
-static void interrupt_sleeper(struct run *run, struct ipw_link *l, unsigned direction)
+void interrupt_sleeper(struct run *run, struct ipw_link *l, unsigned direction)
 {
         struct waiter w = { run, l, direction, 0, 0 };
         pthread_t thread;

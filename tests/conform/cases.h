@@ -46,6 +46,28 @@
         X(plain_sender)   \
         X(plain_receiver)
 
+/* For rows whose messages the kernel makes. */
+#define EVENT_CASES(X)     \
+        X(event_facts)     \
+        X(event_roles)     \
+        X(event_timeouts)  \
+        X(event_short)     \
+        X(event_order)     \
+        X(event_end)       \
+        X(event_interrupt) \
+        X(event_signals)   \
+        X(event_pollfd)    \
+        X(event_fork)      \
+        X(event_exec)      \
+        X(leaks)           \
+        X(bad_address)
+
 #define DECLARE(name) void case_##name(struct run *);
 CASES(DECLARE)
+EVENT_CASES(DECLARE)
 #undef DECLARE
+
+/* What cases of several files share. */
+void interrupt_sleeper(struct run *, struct ipw_link *, unsigned direction); /* a thread that waits without end */
+int fds_after_exec(void);                                                    /* how many descriptors a program has that is started now */
+void event_use(struct run *);                                                /* opens, uses and closes one; fails to open another */

@@ -31,10 +31,14 @@ static void work(void *context)
         inbox = malloc(BOX);
         outbox = malloc(BOX);
         CHECK(inbox && outbox, "no memory");
+        if (run->row->mechanism->events)
+                event_prepare(run);
         r = ipw_describe(run->address, &run->bound, &why);
         CHECK(r == 0, "ipw_describe(\"%s\"): %s", run->address, why.text);
-        renew(run);
-        learn(run);
+        if (!run->row->mechanism->events) {
+                renew(run);
+                learn(run);
+        }
         j->what->run(run);
 }
 
@@ -56,6 +60,23 @@ static bool run_case(const struct row *row, const struct conform_case *c)
         runner_folder(dir, sizeof(dir));
         row_address(row, dir, job.run.address, sizeof(job.run.address));
         return runner_case(row->name, c->name, work, clear, &job);
+}
+
+/* False: it is time to go. */
+static bool run_row(const struct row *row, const char *row_filter, const char *case_filter, bool list)
+{
+        bool events = row->mechanism->events, going = true;
+        const struct conform_case *c = events ? event_cases : cases, *end = c + (events ? event_case_count : case_count);
+
+        for (; c < end && going; c++) {
+                if (!strstr(row->name, row_filter) || !strstr(c->name, case_filter))
+                        continue;
+                if (list)
+                        printf("%s %s\n", row->name, c->name);
+                else
+                        going = run_case(row, c);
+        }
+        return going;
 }
 
 int main(int argc, char **argv)
@@ -107,14 +128,7 @@ int main(int argc, char **argv)
                 stage->kills = partial ? (KILLS + partial - 1) / partial : KILLS;
         }
         for (const struct row *row = rows; row; row = row->next)
-                for (size_t i = 0; i < case_count && going; i++) {
-                        if (!strstr(row->name, row_filter) || !strstr(cases[i].name, case_filter))
-                                continue;
-                        if (list)
-                                printf("%s %s\n", row->name, cases[i].name);
-                        else
-                                going = run_case(row, &cases[i]);
-                }
+                going = going && run_row(row, row_filter, case_filter, list);
         rows_free(rows);
         return list ? 0 : runner_close();
 }

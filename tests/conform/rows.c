@@ -49,6 +49,8 @@ static void add_row(struct row **at, const char *lie, const struct ipw_mechanism
                 memcpy(c, "0x101", 5);
         for (char *c; (c = strstr(probe, "{port}"));)
                 memcpy(c, "020000", 6);
+        for (char *c; (c = strstr(probe, "{pid}"));)
+                memcpy(c, "00001", 5);
         if (ipw_describe(probe, &caps, &why) < 0 && strchr(suffix, '=')) {
                 free(row);
                 return;

@@ -23,7 +23,7 @@ struct row {
 struct row *rows_make(const char *lie); /* what the fake mechanism is told to break; NULL: there is none */
 void rows_free(struct row *);
 
-/* An address of its own: {dir} and {key} in the sample replaced. */
+/* An address of its own: {dir} and {key} in the sample replaced; {pid} only the case can. */
 void row_address(const struct row *, const char *dir, char *out, size_t room);
 /* The address with one more option. */
 void row_option(char *out, size_t room, const char *address, const char *option);

@@ -28,6 +28,9 @@ struct conform_case {
 };
 extern const struct conform_case cases[];
 extern const size_t case_count;
+extern const struct conform_case event_cases[]; /* instead, for rows whose messages the kernel makes */
+extern const size_t event_case_count;
+void event_prepare(struct run *); /* such a row: what its address names is there */
 
 /* ---- judging ------------------------------------------------------------------------------------------------------------------------ */
 

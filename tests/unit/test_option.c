@@ -121,7 +121,9 @@ static void test_samples(void **state)
                 if (!*m->sample)
                         continue;
                 for (const char *c = m->sample; *c; c++) {
-                        static const char *const units[][2] = { { "{dir}", "/tmp/private" }, { "{key}", "0x1234" }, { "{port}", "20000" } };
+                        static const char *const units[][2] = {
+                                { "{dir}", "/tmp/private" }, { "{key}", "0x1234" }, { "{port}", "20000" }, { "{pid}", "77" }
+                        };
                         const char *unit = NULL;
                         size_t i;
 
