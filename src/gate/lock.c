@@ -313,6 +313,11 @@ static int lock_why(struct gate *gate, int error, struct ipw_why *why)
         struct lock *l = container_of(gate, struct lock, gate);
 
         switch (error) {
+        case EAGAIN:
+        case ETIMEDOUT:
+                (void)why_set(why, error, "lock:%s: %s taken%s", l->path, l->permits ? "all permits are" : "is",
+                              error == EAGAIN ? "" : ", and was not freed in the time given");
+                return 0;
         case EBADF:
                 (void)why_set(why, error,
                               "lock:%s: may only be read by this user, and an exclusive fcntl lock needs a file that may be written; "
