@@ -15,8 +15,9 @@ struct command {
         const char *text;      /* the rest of its help: what to expect, examples */
         const struct setting *settings;
         int (*run)(const struct arguments *);
-        int wrapper; /* its status is that of another command, so that wrong usage is OURS_FAILED, too */
+        const char *
+                wrapper; /* its status is that of another command, so that wrong usage is OURS_FAILED, too: "", or the word it must begin with */
 };
 
 extern const struct command command_send, command_recv, command_pair, command_accept, command_serve, command_wait, command_bridge,
-        command_run, command_remove, command_mechanisms, command_describe, command_tour;
+        command_run, command_lock, command_sem, command_remove, command_mechanisms, command_describe, command_tour;

@@ -24,8 +24,8 @@ static const struct command command_help = {
 
 /* In the order of the help; a group is a run of neighbours. */
 static const struct command *const commands[] = {
-        &command_send, &command_recv,   &command_pair,       &command_accept,   &command_serve, &command_wait, &command_bridge,
-        &command_run,  &command_remove, &command_mechanisms, &command_describe, &command_tour,  &command_help,
+        &command_send, &command_recv, &command_pair,   &command_accept,     &command_serve,    &command_wait, &command_bridge, &command_run,
+        &command_lock, &command_sem,  &command_remove, &command_mechanisms, &command_describe, &command_tour, &command_help,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -44,7 +44,7 @@ static int help_all(FILE *out)
         }
         (void)fprintf(
                 out,
-                "\nAll about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; run, serve and accept say their own.\n");
+                "\nAll about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; run, serve, accept, lock and sem say their own.\n");
         return out == stdout ? say_finish() : DONE;
 }
 
@@ -86,6 +86,11 @@ static int help(const struct arguments *a)
         return c ? help_one(c) : WRONG_USAGE;
 }
 
+static int is_wrapper(const struct command *c, int argc, char **argv)
+{
+        return c->wrapper && (!*c->wrapper || (argc > 0 && strcmp(argv[0], c->wrapper) == 0));
+}
+
 int main(int argc, char **argv)
 {
         const struct command *c;
@@ -109,6 +114,6 @@ int main(int argc, char **argv)
                 if (strcmp(argv[i], "--help") == 0)
                         return help_one(c);
         if (settings_parse(c->settings, argc - 2, argv + 2, &arguments) < 0)
-                return c->wrapper ? OURS_FAILED : WRONG_USAGE;
+                return is_wrapper(c, argc - 2, argv + 2) ? OURS_FAILED : WRONG_USAGE;
         return c->run(&arguments);
 }

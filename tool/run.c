@@ -252,5 +252,5 @@ const struct command command_run = {
                 "  ipcway run pipe: --env -c 'make 2>&1 | ipcway send -' -c 'ipcway recv - --format json'\n",
         .settings = settings,
         .run = run,
-        .wrapper = 1,
+        .wrapper = "",
 };

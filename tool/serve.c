@@ -426,7 +426,7 @@ const struct command command_serve = {
                 "  ipcway serve unix+seqpacket:/tmp/sh --max 4 --format raw -- sh -c 'cat > /tmp/upload.$$'\n",
         .settings = serve_settings,
         .run = run_serve,
-        .wrapper = 1,
+        .wrapper = "",
 };
 
 const struct command command_accept = {
@@ -443,5 +443,5 @@ const struct command command_accept = {
                 "  ipcway accept unix+seqpacket:/tmp/calc -- bc\n",
         .settings = accept_settings,
         .run = run_accept,
-        .wrapper = 1,
+        .wrapper = "",
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "target.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,4 +158,24 @@ int target_read(struct target *t, const char *word, const struct list *options, 
                         t->framing_at = before;
         }
         return DONE;
+}
+
+int target_name(const struct target *t, char *out, size_t room)
+{
+        const char *at = strchr(t->text, ':') + 1;
+        size_t n = 0;
+
+        for (; *at && *at != '?' && n + 1 < room; n++) {
+                char digits[3] = { 0 };
+
+                if (*at != '%') {
+                        out[n] = *at++;
+                        continue;
+                }
+                memcpy(digits, at + 1, strnlen(at + 1, 2));
+                out[n] = (char)strtol(digits, NULL, 16);
+                at += 1 + strlen(digits);
+        }
+        out[n] = 0;
+        return *at && *at != '?' ? -ENAMETOOLONG : 0;
 }

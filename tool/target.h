@@ -31,3 +31,6 @@ unsigned target_need_role(const struct ipw_mechanism *, unsigned direction);
 
 /* Does the mechanism know this option at all? Whether an address takes a value of it, only target_extend() can tell. */
 int target_knows(const struct ipw_mechanism *, const char *option);
+
+/* What stands between the scheme and the options, without its %XX. 0, or -ENAMETOOLONG. */
+int target_name(const struct target *, char *out, size_t room);

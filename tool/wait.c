@@ -47,27 +47,6 @@ static const struct setting settings[] = {
 enum { SO_LISTENS = 0x10000 };           /* among the flags of /proc/net/unix */
 static const int64_t between = 20000000; /* ns */
 
-/* What stands between the scheme and the options, without its %XX. */
-static int name_of(const char *address, char *out, size_t room)
-{
-        const char *at = strchr(address, ':') + 1;
-        size_t n = 0;
-
-        for (; *at && *at != '?' && n + 1 < room; n++) {
-                char digits[3] = { 0 };
-
-                if (*at != '%') {
-                        out[n] = *at++;
-                        continue;
-                }
-                memcpy(digits, at + 1, strnlen(at + 1, 2));
-                out[n] = (char)strtol(digits, NULL, 16);
-                at += 1 + strlen(digits);
-        }
-        out[n] = 0;
-        return *at && *at != '?' ? -ENAMETOOLONG : 0;
-}
-
 /* 1: somebody has the name. 0: nobody has, yet. */
 static int look_at_path(const char *path, int type)
 {
@@ -143,7 +122,7 @@ static int look(const struct target *t)
         char name[4352];
         int r = -1;
 
-        if (name_of(t->text, name, sizeof(name)) == 0) {
+        if (target_name(t, name, sizeof(name)) == 0) {
                 if (strncmp(scheme, "unix", 4) == 0)
                         r = (name[0] == '@' ? look_at_abstract : look_at_path)(name, type_of(scheme));
                 else if (strcmp(scheme, "fifo") == 0)
