@@ -96,7 +96,7 @@ enum {
 
 /*
  * A message. Zero it first. A receive writes only what is marked <, so that one struct serves a loop: `data` and `capacity` are the
- * caller's and stay as they are.
+ * caller's and stay as they are. The room at data may have been used by a receive that failed.
  */
 struct ipw_message {
         void *data;              /* the payload */

@@ -17,8 +17,10 @@ void sp_put(unsigned char hello[SP_HELLO], unsigned kind)
 
 int sp_get(const unsigned char *data, size_t have, unsigned *kind)
 {
+        static const unsigned char always[SP_HELLO] = { 0, 'S', 'P' }; /* bytes 4 and 5 are the kind */
+
         for (size_t i = 0; i < MIN(have, (size_t)SP_HELLO); i++)
-                if (i != 4 && i != 5 && data[i] != "\0SP\0\0\0\0\0"[i])
+                if (i != 4 && i != 5 && data[i] != always[i])
                         return -EBADMSG;
         if (have < SP_HELLO)
                 return 0;
