@@ -174,6 +174,9 @@ static void print_notes(const struct tour_row *row, int rows)
         for (int i = 0; i < rows; i++)
                 if (row[i].text)
                         printf("  %s holds lines of text: the file was moved as hexadecimal digits\n", row[i].mechanism->scheme);
+        for (int i = 0; i < rows; i++)
+                if (row[i].drops)
+                        printf("  %s drops what comes too fast: the receiver confirmed each message\n", row[i].mechanism->scheme);
         printf("%s\n%sA sender killed with -9 in mid-message%s\n", PLAIN, BOLD, PLAIN);
 }
 

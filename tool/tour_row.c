@@ -40,7 +40,7 @@ struct tour_shared {
         uint64_t bytes, messages, discarded, arrived;
         int64_t start, end, killed_at, end_at, round_trip;
         uint64_t begun, done; /* by the sender that is killed */
-        int end_seen, text;
+        int end_seen, text, drops;
 };
 
 /* A channel as both sides name it: [SENDER] opens it to send. */
@@ -53,7 +53,8 @@ struct job {
         struct tour *tour;
         struct tour_shared *shared;
         struct way there, back;
-        int go[2]; /* the receiver of tour_kill() starts when [1] closes */
+        int go[2];    /* the receiver of tour_kill() starts when [1] closes */
+        int ready[2]; /* the receiver closes [1] when it is there: not every way makes a sender wait for it */
 };
 
 /* ---- names ---------------------------------------------------------------------------------------------------------------------- */
@@ -170,6 +171,21 @@ static struct ipw_link *open_or_fail(struct duo_report *report, const struct way
         return link;
 }
 
+static void wait_for_receiver(const struct job *j)
+{
+        char byte;
+
+        (void)close(j->ready[1]);
+        while (read(j->ready[0], &byte, 1) < 0 && errno == EINTR)
+                ;
+}
+
+/* Does this way drop what comes too fast? Then the receiver says after each message of the file that it has it. */
+static int drops(const struct ipw_link *link)
+{
+        return !(ipw_link_caps(link)->flags & IPW_CAP_RELIABLE);
+}
+
 static _Noreturn void fail_link(struct duo_report *report, const struct ipw_link *link)
 {
         struct ipw_why why;
@@ -272,7 +288,7 @@ static void to_hex(unsigned char *to, const unsigned char *from, size_t size)
         }
 }
 
-static void send_file(struct duo_report *report, const struct job *j, struct ipw_link *there)
+static void send_file(struct duo_report *report, const struct job *j, struct ipw_link *there, struct ipw_link *back)
 {
         static unsigned char digits[CHUNK];
         const struct tour *t = j->tour;
@@ -285,12 +301,14 @@ static void send_file(struct duo_report *report, const struct job *j, struct ipw
                         if (j->shared->text)
                                 to_hex(digits, t->data + at, n);
                         send_or_fail(report, there, j->shared->text ? digits : t->data + at, j->shared->text ? 2 * n : n);
+                        if (drops(there))
+                                (void)recv_or_fail(report, back, (char[SMALL]){ 0 }, SMALL);
                 }
         if (ipw_flush(there, step) < 0)
                 fail_link(report, there);
 }
 
-static void recv_file(struct duo_report *report, const struct job *j, struct ipw_link *there)
+static void recv_file(struct duo_report *report, const struct job *j, struct ipw_link *there, struct ipw_link *back)
 {
         static unsigned char data[CHUNK], digits[CHUNK];
         struct tour_shared *s = j->shared;
@@ -310,6 +328,8 @@ static void recv_file(struct duo_report *report, const struct job *j, struct ipw
                                  (unsigned long long)s->messages, at);
                 s->bytes += bytes;
                 s->messages++;
+                if (drops(there))
+                        send_or_fail(report, back, "+", 1);
         }
 }
 
@@ -323,12 +343,14 @@ static void move_sender(void *context)
         drop(&j->there, RECEIVER);
         drop(&j->back, SENDER);
         back = open_or_fail(report, &j->back, RECEIVER);
+        wait_for_receiver(j);
         there = open_or_fail(report, &j->there, SENDER);
         memcpy(s->stack, ipw_link_caps(there)->stack, sizeof(s->stack));
         s->text = carries_text_only(report, there);
+        s->drops = drops(there);
         s->round_trip = ping(report, there, back);
         s->start = now();
-        send_file(report, j, there);
+        send_file(report, j, there, back);
         if (ipw_close(there) != 0)
                 duo_fail(report, 0, "messages that were accepted were lost at the close");
         (void)ipw_close(back);
@@ -343,17 +365,23 @@ static void move_receiver(void *context)
         drop(&j->there, SENDER);
         drop(&j->back, RECEIVER);
         there = open_or_fail(report, &j->there, RECEIVER);
+        (void)close(j->ready[1]);
         back = open_or_fail(report, &j->back, SENDER);
         pong(report, there, back);
-        recv_file(report, j, there);
+        recv_file(report, j, there, back);
         j->shared->end = now();
         (void)ipw_close(back);
         (void)ipw_close(there);
 }
 
-/* Message number `n` of the sender that is killed: its size and bytes follow from n, so that half a message cannot pass for one. */
-static size_t victim_size(uint64_t n, size_t most)
+/*
+ * Message number `n` of the sender that is killed: its size and bytes follow from n, so that half a message cannot pass for one. Where a sender does not wait for
+ * room, so few small ones fit without.
+ */
+static size_t victim_size(uint64_t n, const struct ipw_link *link)
 {
+        size_t most = drops(link) ? SMALL : ipw_link_caps(link)->max_msg;
+
         return n == 0 ? (most < SMALL ? most : SMALL) : most < LARGE ? most : LARGE;
 }
 
@@ -374,9 +402,10 @@ static void kill_sender(void *context)
                 duo_fail(&s->report[SENDER], 0, "out of memory");
         (void)close(j->go[1]);
         drop(&j->there, RECEIVER);
+        wait_for_receiver(j);
         link = open_or_fail(&s->report[SENDER], &j->there, SENDER);
         for (uint64_t n = 0; n < VICTIMS; n++) {
-                struct ipw_message m = { .data = data, .size = victim_size(n, ipw_link_caps(link)->max_msg) };
+                struct ipw_message m = { .data = data, .size = victim_size(n, link) };
 
                 victim_fill(data, n, m.size);
                 __atomic_store_n(&s->begun, n + 1, __ATOMIC_RELEASE);
@@ -402,12 +431,13 @@ static void kill_receiver(void *context)
         (void)close(j->go[1]);
         drop(&j->there, SENDER);
         link = open_or_fail(report, &j->there, RECEIVER);
+        (void)close(j->ready[1]);
         while (read(j->go[0], &byte, 1) < 0 && errno == EINTR)
                 ;
         ends = (ipw_link_caps(link)->flags & IPW_CAP_ENDS) != 0;
         for (;; s->arrived++) {
                 struct ipw_message m = { .data = data, .capacity = LARGE };
-                size_t size = victim_size(s->arrived, ipw_link_caps(link)->max_msg);
+                size_t size = victim_size(s->arrived, link);
 
                 r = (int)ipw_recv(link, &m, ends ? step : 0);
                 if (r < 0)
@@ -443,7 +473,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static struct job begin(struct tour *t)
 {
         *t->shared = (struct tour_shared){ 0 };
-        return (struct job){ .tour = t, .shared = t->shared, .go = { -1, -1 } };
+        return (struct job){ .tour = t, .shared = t->shared, .go = { -1, -1 }, .ready = { -1, -1 } };
 }
 
 static void end_of(struct tour *t, const struct duo *d)
@@ -451,6 +481,13 @@ static void end_of(struct tour *t, const struct duo *d)
         remove_names(t);
         if (d->interrupted)
                 t->interrupted = d->interrupted;
+}
+
+static void close_both(const int fds[2])
+{
+        for (int i = 0; i < 2; i++)
+                if (fds[i] >= 0)
+                        (void)close(fds[i]);
 }
 
 void tour_move(struct tour *t, struct tour_row *row)
@@ -463,6 +500,10 @@ void tour_move(struct tour *t, struct tour_row *row)
         r = make_way(t, row->mechanism, &j.there, 0, &why);
         if (r == 0)
                 r = make_way(t, row->mechanism, &j.back, 0, &why);
+        if (r == 0 && pipe2(j.ready, O_CLOEXEC) < 0) {
+                r = -errno;
+                (void)snprintf(why.text, sizeof(why.text), "cannot make a pipe: %s", strerror(-r));
+        }
         if (r == 0) {
                 d.until = sooner(now() + step + (int64_t)(t->size * t->passes) * 50, t->until); /* 20 MB/s is slow */
                 r = duo_start(&d, RECEIVER, move_receiver, &j);
@@ -477,6 +518,7 @@ void tour_move(struct tour *t, struct tour_row *row)
                 drop(&j.there, side);
                 drop(&j.back, side);
         }
+        close_both(j.ready);
         row->moved = duo_finish(&d, row->why);
         if (r < 0)
                 row->moved = trouble(row->why, &why);
@@ -485,6 +527,7 @@ void tour_move(struct tour *t, struct tour_row *row)
         row->messages = t->shared->messages;
         row->round_trip = t->shared->round_trip;
         row->text = t->shared->text;
+        row->drops = t->shared->drops;
         row->spent = t->shared->end - t->shared->start;
         end_of(t, &d);
 }
@@ -527,7 +570,7 @@ void tour_kill(struct tour *t, struct tour_row *row)
         int struck = 0, r;
 
         r = make_way(t, row->mechanism, &j.there, 1, &why);
-        if (r == 0 && pipe2(j.go, O_CLOEXEC) < 0)
+        if (r == 0 && (pipe2(j.go, O_CLOEXEC) < 0 || pipe2(j.ready, O_CLOEXEC) < 0))
                 r = -errno;
         if (r == 0)
                 r = duo_start(&d, RECEIVER, kill_receiver, &j);
@@ -539,11 +582,10 @@ void tour_kill(struct tour *t, struct tour_row *row)
         }
         drop(&j.there, SENDER);
         drop(&j.there, RECEIVER);
+        close_both(j.ready);
         if (r == 0)
                 struck = strike(t, &d, row);
-        for (int i = 0; i < 2; i++)
-                if (j.go[i] >= 0)
-                        (void)close(j.go[i]);
+        close_both(j.go);
         if (r < 0 || struck < 0)
                 d.until = 0; /* not worth waiting for */
         row->killed = duo_finish(&d, row->killed_why);

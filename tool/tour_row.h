@@ -30,7 +30,8 @@ struct tour_row {
         int64_t spent;      /* ns for all bytes */
         char killed_why[256];
         uint64_t sent, arrived, discarded;
-        int text; /* it carries lines only: the bytes went as hexadecimal digits */
+        int text;  /* it carries lines only: the bytes went as hexadecimal digits */
+        int drops; /* it drops what comes too fast: the receiver confirmed each message of the file */
         int end_seen;
         int64_t end_after; /* ns from the kill to the end */
 };

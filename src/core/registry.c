@@ -7,6 +7,7 @@ extern const struct mechanism mechanism_fifo;
 extern const struct mechanism mechanism_mq;
 extern const struct mechanism mechanism_mq_sysv;
 extern const struct mechanism mechanism_pipe;
+extern const struct mechanism mechanism_udp;
 extern const struct mechanism mechanism_unix_dgram;
 extern const struct mechanism mechanism_tcp;
 extern const struct mechanism mechanism_unix_seqpacket;
@@ -30,6 +31,7 @@ const struct mechanism *const registry[] = {
         &mechanism_unix_seqpacket,
         &mechanism_unix_dgram,
         &mechanism_tcp,
+        &mechanism_udp,
         &mechanism_file,
         &mechanism_fd,
         &mechanism_signal,

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets. */
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "through.h"
@@ -77,6 +82,44 @@ int sys_getsockname_(struct sys_site *site, int fd, struct sockaddr *address, so
 int sys_getpeername_(struct sys_site *site, int fd, struct sockaddr *address, socklen_t *size)
 {
         THROUGH(getpeername(fd, address, size), "%d, ..., %u", fd, *size);
+}
+
+/* Is `wanted` an address of this interface? */
+static int has_address(const struct ifaddrs *i, const char *wanted)
+{
+        struct in6_addr address;
+
+        if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+                return 0;
+        if (inet_pton(i->ifa_addr->sa_family, wanted, &address) != 1)
+                return 0;
+        if (i->ifa_addr->sa_family == AF_INET)
+                return memcmp(&address, &((const struct sockaddr_in *)i->ifa_addr)->sin_addr, sizeof(struct in_addr)) == 0;
+        return IN6_ARE_ADDR_EQUAL(&address, &((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr);
+}
+
+/* 0, or -1 with errno. */
+static int look_for_interface(const char *wanted, unsigned *index, int *loopback)
+{
+        struct ifaddrs *list, *i;
+        unsigned found = 0;
+
+        if (getifaddrs(&list) < 0)
+                return -1;
+        for (i = list; i && !found; i = i->ifa_next)
+                if (strcmp(i->ifa_name, wanted) == 0 || has_address(i, wanted)) {
+                        found = if_nametoindex(i->ifa_name);
+                        *loopback = !!(i->ifa_flags & IFF_LOOPBACK);
+                }
+        freeifaddrs(list);
+        errno = ENODEV;
+        *index = found;
+        return found ? 0 : -1;
+}
+
+int sys_interface_(struct sys_site *site, const char *wanted, unsigned *index, int *loopback)
+{
+        THROUGH(look_for_interface(wanted, index, loopback), "\"%s\"", wanted);
 }
 
 int sys_getsockopt_(struct sys_site *site, int fd, int level, int name, void *value, socklen_t *size)

@@ -115,6 +115,8 @@
 #define sys_recvmmsg(meaning, fd, messages, n, flags)         sys_recvmmsg_(SYS_SITE("recvmmsg", meaning), fd, messages, n, flags)
 #define sys_getsockname(meaning, fd, address, size)           sys_getsockname_(SYS_SITE("getsockname", meaning), fd, address, size)
 #define sys_getpeername(meaning, fd, address, size)           sys_getpeername_(SYS_SITE("getpeername", meaning), fd, address, size)
+#define sys_interface(meaning, wanted, index, loopback) \
+        sys_interface_(SYS_SITE("getifaddrs", meaning), wanted, index, loopback) /* by name or address; -ENODEV: there is none */
 #define sys_getsockopt(meaning, fd, level, name, value, size) sys_getsockopt_(SYS_SITE("getsockopt", meaning), fd, level, name, value, size)
 #define sys_setsockopt(meaning, fd, level, name, value, size) sys_setsockopt_(SYS_SITE("setsockopt", meaning), fd, level, name, value, size)
 /* System V message queues */
@@ -233,6 +235,7 @@ int sys_sendmmsg_(struct sys_site *, int fd, struct mmsghdr *, unsigned n, int f
 int sys_recvmmsg_(struct sys_site *, int fd, struct mmsghdr *, unsigned n, int flags);
 int sys_getsockname_(struct sys_site *, int fd, struct sockaddr *, socklen_t *size);
 int sys_getpeername_(struct sys_site *, int fd, struct sockaddr *, socklen_t *size);
+int sys_interface_(struct sys_site *, const char *wanted, unsigned *index, int *loopback);
 int sys_getsockopt_(struct sys_site *, int fd, int level, int name, void *value, socklen_t *size);
 int sys_setsockopt_(struct sys_site *, int fd, int level, int name, const void *value, socklen_t size);
 int sys_msgget_(struct sys_site *, key_t key, int flags);

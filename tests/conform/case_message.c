@@ -522,6 +522,47 @@ void case_stats(struct run *run)
         (void)ipw_close(in);
 }
 
+/* A row that drops rather than waits: what comes is whole and comes once, what does not is counted, and the receiver is told. */
+static void check_drops(struct run *run)
+{
+        enum { FLOOD = 3000 };
+        struct ipw_message m = { .data = inbox, .capacity = BOX };
+        unsigned got = 0, from, number;
+        struct ipw_link *in, *out;
+        struct ipw_stats stats;
+        uint64_t told = 0;
+        ssize_t n;
+
+        open_both(run, 0, &in, &out);
+        for (unsigned i = 0; i < FLOOD; i++) {
+                fill(run, outbox, 500, 1, i);
+                EQUAL(ipw_send(out, &(struct ipw_message){ .data = outbox, .size = 500 }, 0), 500);
+        }
+        while ((n = ipw_recv(in, &m, 0)) >= 0) {
+                CHECK(read_name(inbox, (size_t)n, &from, &number) && number < FLOOD, "%zd bytes came that are no message", n);
+                EQUAL(n, 500);
+                check_filled(run, inbox, 500, 1, number);
+                CHECK(shared->seen[number]++ == 0, "message %u came twice", number);
+                told += m.flags & IPW_HAS_LOST ? m.lost : 0;
+                got++;
+        }
+        EQUAL(n, -EAGAIN);
+        EQUAL(ipw_link_stats(in, &stats), 0);
+        CHECK(stats.dropped > 0, "%u messages fit without being received; this case should send more", FLOOD);
+        CHECK(got + stats.dropped == FLOOD, "%u messages were sent: %u came, and %llu are counted as lost", FLOOD, got,
+              (unsigned long long)stats.dropped);
+        put(run, out, NAMED, 2, 0);
+        EQUAL(ipw_recv(in, &m, SOON), NAMED);
+        told += m.flags & IPW_HAS_LOST ? m.lost : 0;
+        CHECK(told == stats.dropped, "%llu messages are lost, the receiver was told of %llu", (unsigned long long)stats.dropped,
+              (unsigned long long)told);
+        put(run, out, NAMED, 2, 1);
+        EQUAL(ipw_recv(in, &m, SOON), NAMED);
+        CHECK(!(m.flags & IPW_HAS_LOST), "the same loss was told twice");
+        (void)ipw_close(out);
+        (void)ipw_close(in);
+}
+
 /* What is said to fit does fit. */
 void case_limits(struct run *run)
 {
@@ -531,6 +572,10 @@ void case_limits(struct run *run)
         size_t size, bytes = 0;
         ssize_t n = 0;
 
+        if (!pushes_back(run)) {
+                check_drops(run);
+                return;
+        }
         open_both(run, 0, &in, &out);
         caps = ipw_link_caps(out);
         size = caps->depth ? caps->min_msg : caps->capacity / 16;

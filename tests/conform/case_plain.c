@@ -65,6 +65,7 @@ static void receive_plainly(struct run *run, void *argument)
         int end = p->open(run, IPW_PULL);
 
         leave_end(run, IPW_PUSH);
+        receiver_opened();
         step_to(1);
         if (p->ready)
                 end = p->ready(end);
@@ -73,6 +74,7 @@ static void receive_plainly(struct run *run, void *argument)
 
                 EQUAL(n, size_of(run, i));
                 check_filled(run, inbox, n, 1, i);
+                arrived(run, inbox, n);
         }
         p->close(end);
 }

@@ -310,6 +310,19 @@ static int open_stream(const struct run *run, unsigned role)
         return open_socket_of(run, role, SOCK_STREAM);
 }
 
+static int open_udp(const struct run *run, unsigned role)
+{
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
+        char text[200];
+
+        CHECK(fd >= 0, "socket: %s", strerror(errno));
+        sa.sin_port = htons((uint16_t)atoi(strrchr(rest(run, role, text, sizeof(text)), ':') + 1));
+        CHECK((role == IPW_PUSH ? connect(fd, (struct sockaddr *)&sa, sizeof(sa)) : bind(fd, (struct sockaddr *)&sa, sizeof(sa))) == 0,
+              "%s: %s", text, strerror(errno));
+        return fd;
+}
+
 /* No connection: who receives has a name, who sends knows it. */
 static int open_dgram(const struct run *run, unsigned role)
 {
@@ -471,6 +484,7 @@ static const struct plain table[] = {
         STREAM("tcp", open_tcp, socket_ready, NULL),
         { "tcp/sp", open_tcp_sp, sp_ready, write_len8be, read_len8be, close_fd, NULL, NULL },
         { "tcp", .none = ours },
+        { "udp", open_udp, NULL, socket_send, socket_recv, close_fd, NULL, NULL },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
         { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },

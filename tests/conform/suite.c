@@ -2,6 +2,9 @@
 /* The words of suite.h: ends and messages. */
 #include "suite.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
 #include "runner.h"
 
 /* ---- judging ------------------------------------------------------------------------------------------------------------------------ */
@@ -17,6 +20,8 @@ void check_why(struct ipw_link *l, int error, const char *word)
 }
 
 /* ---- ends --------------------------------------------------------------------------------------------------------------------------- */
+
+static const struct run *paced; /* the run of this process, for who receives without saying for what */
 
 bool offers(const struct run *run, unsigned role)
 {
@@ -56,9 +61,27 @@ static unsigned with_side(const struct run *run, unsigned how)
         return how;
 }
 
+void receiver_opened(void)
+{
+        (void)__atomic_add_fetch(&shared->receivers, 1, __ATOMIC_SEQ_CST);
+        (void)syscall(SYS_futex, &shared->receivers, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static struct ipw_link *open_paced(const struct run *run, const char *address, unsigned how)
+{
+        struct ipw_link *l;
+
+        while (!pushes_back(run) && (how & IPW_ROLE) == IPW_PUSH && !__atomic_load_n(&shared->receivers, __ATOMIC_SEQ_CST))
+                (void)syscall(SYS_futex, &shared->receivers, FUTEX_WAIT, 0, NULL, NULL, 0);
+        l = open_or_fail(address, with_side(run, how));
+        if ((how & IPW_ROLE) == IPW_PULL)
+                receiver_opened();
+        return l;
+}
+
 struct ipw_link *open_end(struct run *run, unsigned how)
 {
-        return open_or_fail(address_of(run, how), with_side(run, how));
+        return open_paced(run, address_of(run, how), how);
 }
 
 struct ipw_link *open_with(struct run *run, unsigned how, const char *option)
@@ -66,7 +89,7 @@ struct ipw_link *open_with(struct run *run, unsigned how, const char *option)
         char address[480];
 
         row_option(address, sizeof(address), address_of(run, how), option);
-        return open_or_fail(address, with_side(run, how));
+        return open_paced(run, address, how);
 }
 
 void leave_end(struct run *run, unsigned role)
@@ -127,6 +150,8 @@ void renew(struct run *run)
 {
         struct ipw_why why = { 0 };
 
+        memset(shared->under_way, 0, sizeof(shared->under_way));
+        shared->receivers = 0;
         if (run->row->mechanism->anonymous) {
                 make_ends(run, IPW_PUSH);
                 return;
@@ -140,6 +165,7 @@ void learn(struct run *run)
 {
         struct ipw_link *in, *out;
 
+        paced = run;
         open_both(run, 0, &in, &out);
         run->gets = *ipw_link_caps(in);
         run->sends = *ipw_link_caps(out);
@@ -155,6 +181,45 @@ unsigned char *inbox, *outbox;
 bool is_bytes(const struct run *run)
 {
         return run->bound.flags & IPW_CAP_BYTES;
+}
+
+bool pushes_back(const struct run *run)
+{
+        return run->bound.flags & IPW_CAP_RELIABLE;
+}
+
+/* A small message takes more of the receiver's memory than its bytes. */
+static uint32_t charge(size_t size)
+{
+        return (uint32_t)size + 1024;
+}
+
+void pace(const struct run *run, size_t size, unsigned from)
+{
+        enum { MOST = 32768 };
+        uint32_t *mine = &shared->under_way[from % 1024], now;
+
+        if (pushes_back(run) || size < NAMED)
+                return;
+        while ((now = __atomic_load_n(mine, __ATOMIC_SEQ_CST)) && now + charge(size) > MOST)
+                (void)syscall(SYS_futex, mine, FUTEX_WAIT, now, NULL, NULL, 0);
+        (void)__atomic_add_fetch(mine, charge(size), __ATOMIC_SEQ_CST);
+}
+
+void arrived(const struct run *run, const void *data, size_t size)
+{
+        unsigned from, number;
+        uint32_t *mine, now, left;
+
+        if (pushes_back(run) || !read_name(data, size, &from, &number))
+                return;
+        mine = &shared->under_way[from % 1024];
+        now = __atomic_load_n(mine, __ATOMIC_SEQ_CST);
+        do {
+                left = now > charge(size) ? now - charge(size) : 0; /* some send without waiting */
+        } while (now && !__atomic_compare_exchange_n(mine, &now, left, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+        if (now)
+                (void)syscall(SYS_futex, mine, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
 void fill(const struct run *run, void *data, size_t size, unsigned from, unsigned number)
@@ -205,6 +270,7 @@ void check_filled(const struct run *run, const void *data, size_t size, unsigned
 
 ssize_t try_put(struct run *run, struct ipw_link *l, size_t size, unsigned from, unsigned number, int64_t timeout)
 {
+        pace(run, size, from);
         fill(run, outbox, size, from, number);
         return ipw_send(l, &(struct ipw_message){ .data = outbox, .size = size }, timeout);
 }
@@ -246,6 +312,8 @@ ssize_t try_get(struct ipw_link *l, int64_t timeout)
 
         CHECK(n < 0 || (size_t)n == m.size, "ipw_recv() returned %zd with size %zu", n, m.size);
         CHECK(m.data == inbox && m.capacity == BOX, "ipw_recv() wrote what is the caller's");
+        if (n > 0 && paced)
+                arrived(paced, inbox, (size_t)n);
         return n;
 }
 
@@ -273,6 +341,9 @@ size_t some_size(const struct run *run, unsigned number, size_t most)
         size_t limit = run->sends.max_msg < most ? run->sends.max_msg : most;
         static const size_t sizes[] = { NAMED, 100, 4000, 31, 5000, 64, 70000, 1000, 13, 300000 };
         size_t size = sizes[number % (sizeof(sizes) / sizeof(sizes[0]))];
+
+        if (!pushes_back(run) && limit > 16384)
+                limit = 16384; /* several senders at once stay far from what is dropped */
 
         return size < limit ? size : limit;
 }

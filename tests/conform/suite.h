@@ -86,6 +86,14 @@ extern unsigned char *inbox, *outbox;
 enum { BOX = 4 << 20 };
 
 bool is_bytes(const struct run *);
+/*
+ * Does this row keep a sender from being too fast? What does not drops instead. The suite then sends no faster than is received: put() waits until
+ * little of what its sender sent is under way, and whoever receives says so. What a row drops is the business of the case `limits`.
+ */
+bool pushes_back(const struct run *);
+void pace(const struct run *, size_t size, unsigned from);
+void arrived(const struct run *, const void *data, size_t size);
+void receiver_opened(void); /* on such a row a sender waits for nobody: the suite waits in its place */
 /* A size for message `number`, small and large by turns, of at least NAMED bytes. */
 size_t some_size(const struct run *, unsigned number, size_t most);
 

@@ -57,6 +57,9 @@ struct shared {
         uint32_t value[31];
         uint32_t acknowledged[1024]; /* by sender */
         unsigned char seen[4096];    /* by message */
+        /* for rows that drop what comes too fast: */
+        uint32_t under_way[1024]; /* bytes, by sender */
+        uint32_t receivers;       /* that have opened */
 };
 extern struct shared *shared;
 void step_to(uint32_t);   /* sets it */
