@@ -49,9 +49,17 @@ static int64_t slice(int64_t time)
         return stop_noting() && (time == IPW_FOREVER || time > look) ? look : time;
 }
 
+/* Some mechanisms have addresses that go to one and others that go to all. Which kind this is only opening tells. */
+static unsigned to_all(const struct target *target, unsigned how)
+{
+        unsigned role = how & IPW_ROLE, all = role == IPW_PUSH ? IPW_PUB : role == IPW_PULL ? IPW_SUB : 0;
+
+        return all && target->mechanism->roles & 1u << role && target->mechanism->roles & 1u << all ? (how & ~(unsigned)IPW_ROLE) | all : 0;
+}
+
 int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeout)
 {
-        struct ipw_why why = { 0 };
+        struct ipw_why why = { 0 }, first = { 0 };
         int64_t told_at = now() + second;
         int r, cut;
 
@@ -69,6 +77,13 @@ int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeo
                                        NULL); /* what was given as fd:N is a socket: it needs no framing, and ours was only a default */
                         continue;
                 }
+                if (r == -EOPNOTSUPP && to_all(target, how)) {
+                        how = to_all(target, how);
+                        first = why;
+                        continue;
+                }
+                if (r == -EOPNOTSUPP && first.error)
+                        why = first;
                 if (r != -ETIMEDOUT || stop_came() || (!cut && time == whole))
                         break;
                 if (cut && now() >= told_at)
