@@ -162,6 +162,8 @@ static void ring_out(const struct object *o, uint64_t at, void *data, size_t siz
 {
         size_t first = MIN(size, RING - at % RING);
 
+        if (size == 0)
+                return; /* data may be NULL */
         memcpy(data, o->ring + at % RING, first);
         memcpy((char *)data + first, o->ring, size - first);
 }
