@@ -409,9 +409,9 @@ static int dial(const struct request *request, struct link **out, struct ipw_why
         struct stream *s;
         int r;
 
-        if (request->how & (IPW_FRESH | IPW_EXISTING))
+        if (request->how & IPW_FRESH)
                 return why_set(why, EINVAL,
-                               "tcp:%s: who dials makes nothing, so IPW_FRESH and IPW_EXISTING mean nothing here; leave them away",
+                               "tcp:%s: who dials makes nothing, so IPW_FRESH means nothing here; leave it away",
                                a->rest);
         r = find(a, &found, why);
         if (r == 0 && inet_port(&found.at[0]) == 0)
