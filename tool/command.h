@@ -21,3 +21,15 @@ struct command {
 
 extern const struct command command_send, command_recv, command_pair, command_accept, command_serve, command_wait, command_bridge,
         command_run, command_lock, command_sem, command_remove, command_mechanisms, command_describe, command_tour;
+
+/* Another name for a command, which fixes its role: nngcat's words. */
+struct alias {
+        const char *name;
+        const struct command *command;
+        unsigned role;
+};
+
+/* All of them; the first ends with NULL, the other one with a name that is NULL. In the order of the help. */
+const struct command *const *command_list(void);
+const struct alias *command_aliases(void);
+const struct command *command_find(const char *name); /* by either name; NULL */

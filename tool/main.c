@@ -25,9 +25,49 @@ static const struct command command_help = {
 /* In the order of the help; a group is a run of neighbours. */
 static const struct command *const commands[] = {
         &command_send, &command_recv, &command_pair,   &command_accept,     &command_serve,    &command_wait, &command_bridge, &command_run,
-        &command_lock, &command_sem,  &command_remove, &command_mechanisms, &command_describe, &command_tour, &command_help,
+        &command_lock, &command_sem,  &command_remove, &command_mechanisms, &command_describe, &command_tour, &command_help,   NULL,
 };
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) - 1 };
+
+/* `pair` is a command anyhow. */
+static const struct alias aliases[] = {
+        { "push", &command_send, IPW_PUSH },
+        { "pub", &command_send, IPW_PUB },
+        { "pull", &command_recv, IPW_PULL },
+        { "sub", &command_recv, IPW_SUB },
+        { 0 },
+};
+
+const struct command *const *command_list(void)
+{
+        return commands;
+}
+
+const struct alias *command_aliases(void)
+{
+        return aliases;
+}
+
+static const struct alias *find_alias(const char *name)
+{
+        const struct alias *a = aliases;
+
+        while (a->name && strcmp(a->name, name) != 0)
+                a++;
+        return a->name ? a : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+        const struct alias *alias = find_alias(name);
+
+        if (alias)
+                return alias->command;
+        for (unsigned i = 0; i < COMMANDS; i++)
+                if (strcmp(commands[i]->name, name) == 0)
+                        return commands[i];
+        return NULL;
+}
 
 static int help_all(FILE *out)
 {
@@ -44,7 +84,8 @@ static int help_all(FILE *out)
         }
         (void)fprintf(
                 out,
-                "\nAll about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; run, serve, accept, lock and sem say their own.\n");
+                "\nnngcat's words are known, too: push and pub send, pull and sub receive, each in that role only; pair.\n"
+                "All about one: ipcway help COMMAND\nStatus: 0 done, 1 failed, 2 wrong usage, 124 the time given was over; run, serve, accept, lock and sem say their own.\n");
         return out == stdout ? say_finish() : DONE;
 }
 
@@ -60,15 +101,22 @@ static int help_one(const struct command *c)
         return say_finish();
 }
 
+/* As command_find(), and says if there is none. */
 static const struct command *find(const char *name)
 {
+        const struct command *c = command_find(name);
         struct nearest nearest = { .word = name };
 
-        for (unsigned i = 0; i < COMMANDS; i++) {
-                if (strcmp(commands[i]->name, name) == 0)
-                        return commands[i];
-                nearest_try(&nearest, commands[i]->name);
+        if (c)
+                return c;
+        if (strcmp(name, "req") == 0 || strcmp(name, "rep") == 0) {
+                say_error(
+                        "'%s': no mechanism of this build offers request and reply; a conversation is: ipcway help pair, ipcway help serve",
+                        name);
+                return NULL;
         }
+        for (unsigned i = 0; i < COMMANDS; i++)
+                nearest_try(&nearest, commands[i]->name);
         if (nearest.best)
                 say_error("'%s' is no command; did you mean: ipcway %s", name, nearest.best);
         else
@@ -93,6 +141,7 @@ static int is_wrapper(const struct command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+        const struct alias *alias;
         const struct command *c;
         struct arguments arguments;
 
@@ -115,5 +164,7 @@ int main(int argc, char **argv)
                         return help_one(c);
         if (settings_parse(c->settings, argc - 2, argv + 2, &arguments) < 0)
                 return is_wrapper(c, argc - 2, argv + 2) ? OURS_FAILED : WRONG_USAGE;
+        alias = find_alias(argv[1]);
+        arguments.role = alias ? alias->role : 0;
         return c->run(&arguments);
 }

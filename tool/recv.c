@@ -252,7 +252,7 @@ static int run(const struct arguments *a)
                 return status;
         if (set.file && target.framing_at && target_has_sides(&target))
                 target_reframe(&target, NULL); /* lines that are taken from many at once cannot be told from messages */
-        role = target_need_role(target.mechanism, IPW_RECV);
+        role = a->role ? a->role : target_need_role(target.mechanism, IPW_RECV);
         if (!role)
                 return FAILED;
         if (set.file) {

@@ -278,7 +278,7 @@ static int run(const struct arguments *a)
                 status = target_read(&target, a->word[0], &set.options, strcmp(a->word[0], "-") == 0 ? NULL : defaults);
         if (status != DONE)
                 return status;
-        role = target_need_role(target.mechanism, IPW_SEND);
+        role = a->role ? a->role : target_need_role(target.mechanism, IPW_SEND);
         if (!role)
                 return FAILED;
         if (set.file && strcmp(set.file, "-") != 0) {

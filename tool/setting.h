@@ -34,7 +34,8 @@ struct arguments {
         int count;
         char **rest; /* what stands behind the first "--" */
         int rest_count;
-        int dashes; /* there was a "--" */
+        int dashes;    /* there was a "--" */
+        unsigned role; /* fixed by the name under which the command was called; 0: not */
 };
 
 /* Sorts argv in place. 0, or -EINVAL after having said what is wrong. */

@@ -57,3 +57,39 @@ bats_require_minimum_version 1.5.0
 	ended s 0
 	cmp "$IPCWAY" "$D/copy"
 }
+
+@test "nngcat's words fix the role" {
+	start r "$IPCWAY" pull "$SOCKET" -n 2
+	run -0 ipcway push "$SOCKET" --timeout 10s one two
+	ended r 0
+	[ "$(cat "$D/r.out")" = $'one\ntwo' ]
+	run -1 ipcway pub "$SOCKET" --timeout 1s x
+	is_in "does not offer the role PUB; it offers" "$output"
+	run -1 ipcway sub "$SOCKET" --timeout 1s
+	is_in "does not offer the role SUB" "$output"
+	run -0 ipcway pub "file:$D/log" hello
+	run -1 ipcway push "file:$D/log" hello
+	is_in "does not offer the role PUSH" "$output"
+	run -0 ipcway sub "file:$D/log" -n 1
+	[ "$output" = hello ]
+	for word in req rep; do
+		run -2 ipcway $word "$SOCKET"
+		is_in "request and reply" "$output"
+	done
+	run -0 ipcway help push
+	is_in "usage: ipcway send" "$output"
+}
+
+@test "--listen and --dial on either side" {
+	for s in "$SOCKET" "unix:$D/u"; do
+		start l "$IPCWAY" push "$s" --listen one
+		run -0 ipcway pull "$s" --dial --timeout 10s
+		[ "$output" = one ]
+		ended l 0
+		start l "$IPCWAY" pull "$s" --listen -n 1
+		run -0 ipcway push "$s" --dial --timeout 10s two
+		ended l 0
+		[ "$(cat "$D/l.out")" = two ]
+	done
+	run -124 ipcway push "$SOCKET" --dial --timeout 50ms x
+}
