@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "complete.h"
 #include "ipcway.h"
 #include "nearest.h"
 #include "say.h"
@@ -156,6 +157,8 @@ int main(int argc, char **argv)
                 printf("ipcway %s\n", IPW_VERSION);
                 return say_finish();
         }
+        if (strcmp(argv[1], "complete") == 0)
+                return complete(argc - 2, argv + 2);
         c = find(argv[1]);
         if (!c)
                 return WRONG_USAGE;

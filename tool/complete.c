@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipcway complete -- WORDS: what could stand where the last of WORDS begins, a candidate a line. The shells' own scripts only ask this and show the answer,
+ * so that all shells know the same, and nothing has to be kept in step with the tables that parse and explain the command line.
+ *
+ * Names are those that are there now: FIFOs, sockets and files under a path, abstract sockets, POSIX queues, keys of System V queues. Nothing is opened.
+ */
+#include "complete.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "ipcway.h"
+#include "say.h"
+
+/* What stands between begins with `word` if the whole does. */
+static void offer(const char *word, const char *a, const char *b, const char *c)
+{
+        size_t room = strlen(a) + strlen(b) + strlen(c) + 1;
+        char *whole = malloc(room);
+
+        if (!whole)
+                return;
+        (void)snprintf(whole, room, "%s%s%s", a, b, c);
+        if (strncmp(whole, word, strlen(word)) == 0 && !strchr(whole, '\n'))
+                puts(whole);
+        free(whole);
+}
+
+/* "line|nul|raw": each with `before` in front of it. */
+static void offer_words(const char *word, const char *before, const char *words)
+{
+        while (*words) {
+                size_t n = strcspn(words, "|");
+                char one[64];
+
+                (void)snprintf(one, sizeof(one), "%.*s", (int)n, words);
+                offer(word, before, one, "");
+                words += n + (words[n] == '|');
+        }
+}
+
+/* ---- names that exist ---------------------------------------------------------------------------------------------------------- */
+
+/* `before` stands before the path in the candidate. `type`: of S_IFMT; 0: any. Folders always, for what is in them. */
+static void offer_paths(const char *word, const char *before, const char *path, mode_t type)
+{
+        const char *slash = strrchr(path, '/');
+        int length = slash ? (int)(slash - path) + 1 : 0;
+        char folder[4096], full[4096 + 256];
+        struct dirent *entry;
+        struct stat st;
+        DIR *d;
+
+        if (length >= (int)sizeof(folder))
+                return;
+        (void)snprintf(folder, sizeof(folder), "%.*s", length, path);
+        d = opendir(length ? folder : ".");
+        while (d && (entry = readdir(d))) {
+                if (entry->d_name[0] == '.' && path[length] != '.')
+                        continue;
+                (void)snprintf(full, sizeof(full), "%s%s", folder, entry->d_name);
+                if (stat(full, &st) < 0)
+                        continue;
+                (void)snprintf(full, sizeof(full), "%s%s%s", folder, entry->d_name, S_ISDIR(st.st_mode) ? "/" : "");
+                if (S_ISDIR(st.st_mode) || type == 0 || (st.st_mode & S_IFMT) == type)
+                        offer(word, before, full, "");
+        }
+        if (d)
+                (void)closedir(d);
+}
+
+static void offer_abstract(const char *word, const char *before, unsigned type)
+{
+        char line[512], name[256];
+        FILE *f = fopen("/proc/net/unix", "re");
+
+        while (f && fgets(line, sizeof(line), f)) {
+                unsigned flags, its;
+
+                if (sscanf(line, "%*s %*s %*s %x %x %*s %*s %255s", &flags, &its, name) == 3 && its == type && name[0] == '@' &&
+                    (flags & 0x10000 || type == SOCK_DGRAM))
+                        offer(word, before, name, "");
+        }
+        if (f)
+                (void)fclose(f);
+}
+
+static void offer_queues(const char *word, const char *before)
+{
+        DIR *d = opendir("/dev/mqueue");
+        struct dirent *entry;
+
+        while (d && (entry = readdir(d)))
+                if (entry->d_name[0] != '.')
+                        offer(word, before, "/", entry->d_name);
+        if (d)
+                (void)closedir(d);
+}
+
+static void offer_keys(const char *word, const char *before)
+{
+        char line[256], text[64];
+        FILE *f = fopen("/proc/sysvipc/msg", "re");
+        int key, id;
+
+        while (f && fgets(line, sizeof(line), f)) {
+                if (sscanf(line, "%d %d", &key, &id) != 2)
+                        continue;
+                if (key)
+                        (void)snprintf(text, sizeof(text), "0x%08x", (unsigned)key);
+                else
+                        (void)snprintf(text, sizeof(text), "id=%d", id);
+                offer(word, before, text, "");
+        }
+        if (f)
+                (void)fclose(f);
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------------------------------ */
+
+static const struct ipw_mechanism *mechanism_of(const char *address)
+{
+        size_t length = strcspn(address, ":");
+
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
+                if (strlen(m->scheme) == length && memcmp(m->scheme, address, length) == 0 && address[length])
+                        return m;
+        return NULL;
+}
+
+static void offer_options(const char *word, const char *before, const struct ipw_mechanism *m)
+{
+        for (size_t i = 0; i < m->option_count; i++)
+                offer(word, before, m->options[i].name, "=");
+}
+
+/* Behind the last '?' or '&' the key, behind '=' the value. */
+static void complete_option(const char *word, const struct ipw_mechanism *m, size_t start)
+{
+        const char *equals = strchr(word + start, '=');
+        char before[4352];
+
+        (void)snprintf(before, sizeof(before), "%.*s", (int)(equals ? (size_t)(equals + 1 - word) : start), word);
+        if (!equals) {
+                offer_options(word, before, m);
+                return;
+        }
+        for (size_t i = 0; i < m->option_count; i++)
+                if (strlen(m->options[i].name) == (size_t)(equals - word) - start &&
+                    strncmp(m->options[i].name, word + start, (size_t)(equals - word) - start) == 0 && strchr(m->options[i].values, '|'))
+                        offer_words(word, before, m->options[i].values);
+}
+
+static void complete_name(const char *word, const struct ipw_mechanism *m)
+{
+        const char *scheme = m->scheme, *rest = word + strlen(scheme) + 1;
+        char before[64];
+
+        (void)snprintf(before, sizeof(before), "%s:", scheme);
+        if (strncmp(scheme, "unix", 4) == 0) {
+                offer_paths(word, before, rest, S_IFSOCK);
+                offer_abstract(word, before,
+                               strcmp(scheme, "unix+dgram") == 0       ? SOCK_DGRAM
+                               : strcmp(scheme, "unix+seqpacket") == 0 ? SOCK_SEQPACKET
+                                                                       : SOCK_STREAM);
+        } else if (strcmp(scheme, "fifo") == 0) {
+                offer_paths(word, before, rest, S_IFIFO);
+        } else if (strcmp(scheme, "mq") == 0) {
+                offer_queues(word, before);
+        } else if (strcmp(scheme, "mq+sysv") == 0) {
+                offer_keys(word, before);
+                offer_paths(word, before, rest, S_IFREG);
+        } else if (strchr(m->syntax, ':') && strncmp(strchr(m->syntax, ':'), ":PATH", 5) == 0) {
+                offer_paths(word, before, rest, S_IFREG);
+        }
+}
+
+static void complete_address(const char *word)
+{
+        const struct ipw_mechanism *m = mechanism_of(word);
+        size_t start = strcspn(word, "?");
+
+        if (!m) {
+                for (m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
+                        offer(word, m->scheme, ":", "");
+                return;
+        }
+        if (!word[start]) {
+                complete_name(word, m);
+                return;
+        }
+        for (size_t i = start; word[i]; i++)
+                if (word[i] == '&' || word[i] == ',')
+                        start = i;
+        complete_option(word, m, start + 1);
+}
+
+/* ---- command lines -------------------------------------------------------------------------------------------------------------- */
+
+static void offer_settings(const char *word, const struct setting *s)
+{
+        for (; s && s->name; s++)
+                if (s->help)
+                        offer(word, strlen(s->name) == 1 ? "-" : "--", s->name, "");
+        offer(word, "--", "help", "");
+}
+
+static void complete_value(const char *word, const char *before, const struct setting *s, const struct ipw_mechanism *m)
+{
+        if (s->kind == SETTING_WORD)
+                offer_words(word, before, s->value);
+        else if (strcmp(s->name, "file") == 0)
+                offer_paths(word, before, word + strlen(before), 0);
+        else if (strcmp(s->name, "O") == 0 && m && strchr(word, '='))
+                complete_option(word, m, 0);
+        else if (strcmp(s->name, "O") == 0 && m)
+                offer_options(word, before, m);
+}
+
+static const struct setting *find_setting(const struct setting *s, const char *word)
+{
+        size_t dashes = strspn(word, "-"), length = strcspn(word + dashes, "=");
+
+        for (; dashes && s && s->name; s++)
+                if ((strlen(s->name) == length && memcmp(s->name, word + dashes, length) == 0) ||
+                    (dashes == 1 && length == 1 && s->letter == word[1]))
+                        return s;
+        return NULL;
+}
+
+/* The words of one command, the last of which is to be completed. */
+static void complete_arguments(const struct command *c, char **word, int count)
+{
+        const char *last = word[count - 1];
+        const struct ipw_mechanism *m = NULL;
+        const struct setting *waiting = NULL;
+        int plain = 0;
+
+        for (int i = 0; i < count - 1; i++) {
+                if (strcmp(word[i], "--") == 0)
+                        return; /* somebody else's words */
+                if (waiting) {
+                        waiting = NULL;
+                } else if (word[i][0] == '-' && word[i][1]) {
+                        waiting = find_setting(c->settings, word[i]);
+                        if (waiting && (waiting->kind == SETTING_FLAG || strchr(word[i], '=')))
+                                waiting = NULL;
+                } else {
+                        plain++;
+                        if (!m)
+                                m = mechanism_of(word[i]);
+                }
+        }
+        if (waiting) {
+                complete_value(last, "", waiting, m);
+        } else if (last[0] == '-' && strchr(last, '=')) {
+                const struct setting *s = find_setting(c->settings, last);
+                char before[64];
+
+                (void)snprintf(before, sizeof(before), "%.*s", (int)strcspn(last, "=") + 1, last);
+                if (s)
+                        complete_value(last, before, s, m);
+        } else if (last[0] == '-') {
+                offer_settings(last, c->settings);
+        } else if (strncmp(c->arguments, "FROM TO", 7) == 0 ? plain < 2 : strstr(c->arguments, "ADDR") && plain == 0) {
+                complete_address(last);
+        } else if (strstr(c->arguments, "FILE") && plain == 0) {
+                offer_paths(last, "", last, 0);
+        } else if (strstr(c->arguments, "COMMAND") && plain == 0) {
+                for (const struct command *const *k = command_list(); *k; k++)
+                        offer(last, (*k)->name, "", "");
+        } else if (strstr(c->arguments, "NAME") && plain == 0) {
+                for (m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
+                        offer(last, m->scheme, "", "");
+        }
+}
+
+int complete(int count, char **word)
+{
+        const struct command *c;
+
+        if (count && strcmp(word[0], "--") == 0) {
+                word++;
+                count--;
+        }
+        if (count == 1) {
+                for (const struct command *const *k = command_list(); *k; k++)
+                        offer(word[0], (*k)->name, "", "");
+                for (const struct alias *a = command_aliases(); a->name; a++)
+                        offer(word[0], a->name, "", "");
+        } else if (count > 1) {
+                c = command_find(word[0]);
+                if (c)
+                        complete_arguments(c, word + 1, count - 1);
+        }
+        return say_finish();
+}
