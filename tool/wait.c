@@ -7,6 +7,7 @@
  *
  *   Unix sockets  a connect with another type of socket. The kernel refuses it, but says EPROTOTYPE if somebody has the path, and
  *                 ECONNREFUSED or ENOENT if not. Abstract names are looked up in /proc/net/unix.
+ *   TCP           on this machine: who listens at the port stands in /proc/net/tcp and tcp6. Elsewhere it is dialled.
  *   FIFO          ipcway's own receivers hold a lock on the FIFO, which /proc/locks shows. A plain reader (cat) does not: only opening it for writing tells,
  *                 and that it sees as a writer that came and went.
  *
@@ -14,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +85,32 @@ static int look_at_abstract(const char *name, int type)
         return r;
 }
 
+/* -1: this does not tell. */
+static int look_at_tcp(const char *name)
+{
+        static const char *const lists[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+        static const char *const here[] = { "127.0.0.1:", "localhost:", "[::1]:" };
+        const char *host = strncmp(name, "//", 2) == 0 ? name + 2 : name, *port = strrchr(host, ':');
+        int ours = 0, found = 0;
+
+        for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+                ours |= strncmp(host, here[i], strlen(here[i])) == 0;
+        if (!ours)
+                return -1;
+        for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+                FILE *f = fopen(lists[i], "re");
+                char line[256];
+                unsigned at, state;
+
+                while (f && !found && fgets(line, sizeof(line), f))
+                        found = sscanf(line, "%*s %*[0-9A-F]:%x %*s %x", &at, &state) == 2 && state == TCP_LISTEN &&
+                                at == strtoul(port + 1, NULL, 10);
+                if (f)
+                        (void)fclose(f);
+        }
+        return found;
+}
+
 /* 1: one of ours receives. -1: this does not tell. */
 static int look_at_fifo(const char *path)
 {
@@ -115,7 +143,7 @@ static int look(const struct target *t)
         const char *scheme = t->mechanism->scheme;
         unsigned role = t->mechanism->roles & 1u << IPW_PUSH   ? IPW_PUSH
                         : t->mechanism->roles & 1u << IPW_SUB  ? IPW_SUB
-                        : t->mechanism->roles & 1u << IPW_PAIR ? IPW_PAIR | IPW_DIAL
+                        : t->mechanism->roles & 1u << IPW_PAIR ? IPW_PAIR
                                                                : target_role(t->mechanism, IPW_RECV);
         struct ipw_why why = { 0 };
         struct ipw_link *link;
@@ -125,12 +153,14 @@ static int look(const struct target *t)
         if (target_name(t, name, sizeof(name)) == 0) {
                 if (strncmp(scheme, "unix", 4) == 0)
                         r = (name[0] == '@' ? look_at_abstract : look_at_path)(name, type_of(scheme));
+                else if (strcmp(scheme, "tcp") == 0)
+                        r = look_at_tcp(name);
                 else if (strcmp(scheme, "fifo") == 0)
                         r = look_at_fifo(name);
         }
         if (r >= 0)
                 return r;
-        r = ipw_open(&link, t->text, role | IPW_EXISTING, 0, &why);
+        r = ipw_open(&link, t->text, role | (target_has_sides(t) ? IPW_DIAL : IPW_EXISTING), 0, &why);
         if (r == 0) {
                 (void)ipw_close(link);
                 return 1;
@@ -158,6 +188,11 @@ static int run(const struct arguments *a)
                 say_error("wait: %s has no name that could be waited for", target.text);
                 return WRONG_USAGE;
         }
+        if (!target.mechanism->roles) {
+                say_error("wait: %s carries no messages, so nobody is to be expected there; see: ipcway mechanisms %s", target.text,
+                          target.mechanism->scheme);
+                return FAILED;
+        }
         if (set.trace)
                 trace_start();
         while ((r = look(&target)) == 0) {
@@ -177,7 +212,7 @@ const struct command command_wait = {
         .group = "Talk",
         .arguments = "ADDR",
         .summary = "until somebody listens there, or it exists",
-        .text = "Status 0 as soon as ADDR can be dialled or opened, 124 when --timeout is over. Listeners on Unix sockets and ipcway's own receivers on a FIFO\n"
+        .text = "Status 0 as soon as ADDR can be dialled or opened, 124 when --timeout is over. Listeners on Unix sockets and local ports and ipcway's own receivers on a FIFO\n"
                 "notice nothing; everything else is opened as its sender would, and closed again. `ipcway send` waits by itself; this is for scripts\n"
                 "that start something else.\n"
                 "\n"

@@ -252,6 +252,19 @@ has_open() { [ "$(open_in "$1")" = "$2" ]; }
 	[ "$(cat "$D/r.out")" = hello ]
 }
 
+# A port that nobody has, for this test.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+@test "wait: a TCP port, which does not notice; then a conversation there" {
+	tcp=tcp:127.0.0.1:$(free_port)
+	run -124 ipcway wait "$tcp" --timeout 0
+	start s "$IPCWAY" serve "$tcp" -n 1 -- sed -u 's/^/you said /'
+	run -0 ipcway wait "$tcp" --timeout 10s
+	run -0 bash -c 'seq 2 | "$0" pair "$1" --dial' "$IPCWAY" "$tcp"
+	[ "$output" = $'you said 1\nyou said 2' ]
+	ended s 0
+}
+
 @test "wait: an abstract name" {
 	name=unix+seqpacket:@ipcway-test-$BASHPID-$RANDOM
 	run -124 ipcway wait "$name" --timeout 0
