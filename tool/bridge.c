@@ -46,10 +46,8 @@ static unsigned side_of(const struct target *t, int side)
 
 static int open_end(struct talk *t, struct target *target, unsigned direction, int side, int64_t timeout)
 {
-        unsigned role = set.both ? IPW_PAIR : target_need_role(target->mechanism, direction);
+        unsigned role = set.both ? IPW_PAIR : target_role(target->mechanism, direction);
 
-        if (!role)
-                return FAILED;
         if (set.both && side == USUAL)
                 side = direction == IPW_RECV ? LISTEN : DIAL;
         return talk_open(t, target, role | side_of(target, side), timeout);
@@ -165,8 +163,11 @@ static int check(const struct arguments *a)
         return DONE;
 }
 
-static int check_both(const struct target *t)
+/* Before anything is opened, for that may take long. */
+static int check_role(const struct target *t, unsigned direction)
 {
+        if (!set.both)
+                return target_need_role(t->mechanism, direction) ? DONE : FAILED;
         if (t->mechanism->roles & 1u << IPW_PAIR)
                 return DONE;
         say_error("bridge: %s goes one way: %s does not offer the role PAIR, which --both needs", t->text, t->mechanism->scheme);
@@ -185,8 +186,8 @@ static int run(const struct arguments *a)
                 status = target_read(&from_target, a->word[0], set.until_last ? &last : NULL, set.both ? NULL : guess);
         if (status == DONE)
                 status = target_read(&to_target, a->word[1], NULL, set.both ? NULL : guess);
-        if (status == DONE && set.both)
-                status = check_both(&from_target) == DONE ? check_both(&to_target) : FAILED;
+        if (status == DONE)
+                status = check_role(&from_target, IPW_RECV) == DONE ? check_role(&to_target, IPW_SEND) : FAILED;
         if (status != DONE)
                 return status;
         if (set.trace)

@@ -124,6 +124,8 @@ PY
 @test "--both is refused where an address goes one way" {
 	run -1 ipcway bridge --both "$FIFO" "$SOCKET" --timeout 1s
 	is_in "does not offer the role PAIR" "$output"
+	run -1 ipcway bridge "lock:$D/lock" "$SOCKET" --timeout 1s
+	is_in "carries no messages" "$output"
 }
 
 @test "TO that goes away ends the bridge, before anything more is taken" {
