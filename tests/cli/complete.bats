@@ -22,8 +22,8 @@ in_bash() {
 	run -0 ipcway complete -- ""
 	for word in send recv pair serve bridge wait tour help push sub; do has_line $word; done
 	[[ $output != *complete* ]]
-	run -0 ipcway complete -- se
-	[ "$output" = $'send\nserve' ]
+	run -0 ipcway complete -- des
+	[ "$output" = describe ]
 	run -0 ipcway complete -- send --fo
 	[ "$output" = --format ]
 	run -0 ipcway complete -- push --fo
@@ -41,7 +41,7 @@ in_bash() {
 }
 
 @test "every option that help lists" {
-	for c in send recv pair accept serve wait bridge run remove mechanisms describe tour; do
+	for c in send recv pair accept serve wait bridge run lock sem remove mechanisms describe tour; do
 		run -0 ipcway complete -- $c -
 		for option in $(ipcway help $c | sed -n 's/^ *\(-., \)\?\(--*[a-zA-Z-]*\).*/\2/p'); do has_line "$option"; done
 	done
@@ -96,7 +96,7 @@ in_bash() {
 }
 
 @test "bash gets what stands behind its own cuts" {
-	[ "$(in_bash 'ipcway se')" = $'send\nserve' ]
+	[ "$(in_bash 'ipcway des')" = describe ]
 	[ "$(in_bash 'ipcway  recv  --format js')" = json ]
 	[ "$(in_bash 'ipcway recv --format=js')" = json ]
 	mkfifo "$D/here"
@@ -112,8 +112,8 @@ in_bash() {
 	command -v fish >/dev/null || skip "no fish here"
 	mkfifo "$D/here"
 	export HOME=$D XDG_CONFIG_HOME=$D/config XDG_DATA_HOME=$D/data
-	run -0 fish -N -c 'source $argv[1]/ipcway.fish; complete -C "ipcway se"' "$scripts"
-	[ "$(sort <<<"$output")" = $'send\nserve' ]
+	run -0 fish -N -c 'source $argv[1]/ipcway.fish; complete -C "ipcway des"' "$scripts"
+	[ "$output" = describe ]
 	run -0 fish -N -c 'source $argv[1]/ipcway.fish; complete -C "ipcway send fifo:$argv[2]/he"' "$scripts" "$D"
 	is_in "$D/here" "$output"
 }
