@@ -428,8 +428,10 @@ static void test_many_senders(void **state)
         ssize_t n = 0;
 
         receiver = talk_open(with("?until=last"), IPW_PULL);
+        sender = talk_open(with(""), IPW_PUSH); /* until all have come, some may have gone: not the last of them yet */
         for (uint32_t i = 0; i < SENDERS; i++)
                 if ((pids[i] = fork_child()) == 0) {
+                        (void)ipw_close(sender);
                         sender = talk_open(with(""), IPW_PUSH);
                         for (uint32_t k = 0; k < EACH; k++) {
                                 size_t size = TALK_HEAD + (k * 7919 + i * 31) % (k % 4 ? 200 : sizeof(buffer) - TALK_HEAD);
@@ -447,6 +449,8 @@ static void test_many_senders(void **state)
                 got++;
         }
         assert_int_equal(got, SENDERS * EACH);
+        assert_int_equal(ipw_close(sender), 0);
+        sender = NULL;
         for (int i = 0; i < SENDERS; i++)
                 assert_int_equal(reap(pids[i]), 0);
         talk_nothing(receiver, EPIPE);
