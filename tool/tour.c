@@ -125,6 +125,20 @@ static const char *word_for(enum duo_end end)
         return end == DUO_WELL ? "ok" : end == DUO_LACKING ? "skipped" : "failed";
 }
 
+static json_t *left_as_json(const struct tour_row *row)
+{
+        json_t *left = json_pack("{s:s}", "status", word_for(row->left));
+
+        if (row->left != DUO_WELL) {
+                (void)json_object_set_new(left, "why", json_string(row->left_why));
+                return left;
+        }
+        (void)json_object_set_new(left, "sender_told", json_boolean(row->told));
+        if (row->told)
+                (void)json_object_set_new(left, "told_after_ns", json_integer(row->told_after));
+        return left;
+}
+
 static json_t *as_json(const struct tour_row *row)
 {
         json_t *o = json_pack("{s:s,s:s,s:s}", "what", row->mechanism->scheme, "status", word_for(row->moved), "good_for",
@@ -153,6 +167,7 @@ static json_t *as_json(const struct tour_row *row)
                 (void)json_object_set_new(killed, "why", json_string(row->killed_why));
         }
         (void)json_object_set_new(o, "sender_killed", killed);
+        (void)json_object_set_new(o, "receiver_killed", left_as_json(row));
         return o;
 }
 
@@ -162,7 +177,9 @@ static int list_rows(struct tour_row row[ROWS])
 
         for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m && n < ROWS; m = ipw_mechanism_next(m))
                 if (is_on_tour(m)) {
-                        row[n] = (struct tour_row){ .mechanism = m, .moved = DUO_INTERRUPTED, .killed = DUO_INTERRUPTED };
+                        row[n] = (struct tour_row){
+                                .mechanism = m, .moved = DUO_INTERRUPTED, .killed = DUO_INTERRUPTED, .left = DUO_INTERRUPTED
+                        };
                         n++;
                 }
         return n;
@@ -178,6 +195,19 @@ static void print_notes(const struct tour_row *row, int rows)
                 if (row[i].drops)
                         printf("  %s drops what comes too fast: the receiver confirmed each message\n", row[i].mechanism->scheme);
         printf("%s\n%sA sender killed with -9 in mid-message%s\n", PLAIN, BOLD, PLAIN);
+}
+
+static void print_left(const struct tour_row *row, int width)
+{
+        printf("%-*s  ", width, row->mechanism->scheme);
+        if (row->left != DUO_WELL)
+                print_trouble(row->left, row->left_why);
+        else if (row->told)
+                printf("%sthe sender was told%s after %s: %s\n", GREEN, PLAIN, number_short_time(row->told_after).text,
+                       strerror(row->told));
+        else
+                printf("there are no peers here to be told of; sends end by their timeout\n");
+        (void)fflush(stdout);
 }
 
 static void take(struct tour *t, struct tour_row *row, int rows, int width)
@@ -198,6 +228,15 @@ static void take(struct tour *t, struct tour_row *row, int rows, int width)
                 if (!set.json && !t->interrupted)
                         print_killed(&row[i], width);
         }
+        if (!set.json && !t->interrupted)
+                printf("\n%sA receiver killed with -9 while its sender waits%s\n", BOLD, PLAIN);
+        for (int i = 0; i < rows && !t->interrupted; i++) {
+                if (row[i].moved != DUO_WELL)
+                        continue;
+                tour_leave(t, &row[i]);
+                if (!set.json && !t->interrupted)
+                        print_left(&row[i], width);
+        }
 }
 
 static int sum_up(const struct tour_row *row, int rows, const char *file, const struct tour *t, int64_t spent)
@@ -208,7 +247,7 @@ static int sum_up(const struct tour_row *row, int rows, const char *file, const 
         for (int i = 0; i < rows; i++) {
                 if (row[i].moved == DUO_LACKING)
                         skipped++;
-                else if (row[i].moved == DUO_WELL && row[i].killed == DUO_WELL)
+                else if (row[i].moved == DUO_WELL && row[i].killed == DUO_WELL && row[i].left == DUO_WELL)
                         well++;
                 else
                         failed++;
@@ -274,10 +313,11 @@ const struct command command_tour = {
         .name = "tour",
         .group = "Learn",
         .arguments = "[FILE]",
-        .summary = "move a file through everything this machine has, and kill a sender on the way",
+        .summary = "move a file through everything this machine has, and kill a sender and a receiver on the way",
         .text = "FILE (this program itself, if none is given) goes through every mechanism, between two separate processes, and every byte is compared.\n"
                 "P50 is the median time for 64 bytes there and back, where each side sleeps until the other's message comes. Then a sender is killed\n"
-                "with -9 in mid-message: what it had sent must arrive, nothing half may, and nobody may hang. Leaves nothing behind.\n"
+                "with -9 in mid-message: what it had sent must arrive, nothing half may, and nobody may hang; then a\n"
+                "receiver, while its sender waits: who is told, and how soon. Leaves nothing behind.\n"
                 "\n"
                 "Status: 1 if one failed; with --strict also if one was skipped.\n"
                 "\n"

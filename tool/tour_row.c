@@ -9,6 +9,9 @@
  * Kill: the receiver looks away while the sender sends until it must wait, in the middle of a message where messages move in pieces. Then the
  * sender gets SIGKILL, and the receiver takes all there is: every message that the sender knew as sent must be there, each whole, and then comes
  * the end, or, where the kernel knows no peers, nothing.
+ *
+ * Leave: the same, but the receiver never looks and is the one that gets SIGKILL. The sender, who waits in the middle of a message, must be told, or, where
+ * the kernel knows no peers, at least come back when its time is up.
  */
 #include "tour_row.h"
 
@@ -16,6 +19,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +36,7 @@
 
 enum { SENDER, RECEIVER, PROBE = 2, SMALL = 64, LAST = '!', VICTIMS = 16, WARM = 100, CHUNK = 65536, LARGE = 1 << 20 };
 static const size_t worth_measuring = 16 << 20;
+static const int64_t turn = 20000000;   /* ns: so often a sender that is not told looks up */
 static const int64_t step = 3000000000; /* ns: no single step takes that long on a machine that works */
 
 struct tour_shared {
@@ -41,6 +46,8 @@ struct tour_shared {
         int64_t start, end, killed_at, end_at, round_trip;
         uint64_t begun, done; /* by the sender that is killed */
         int end_seen, text, drops;
+        int64_t told_at;
+        int receiver_killed, told; /* told: the error, positive */
 };
 
 /* A channel as both sides name it: [SENDER] opens it to send. */
@@ -416,6 +423,70 @@ static void kill_sender(void *context)
         (void)pause(); /* what never fills is killed between messages, before the disk is full */
 }
 
+static int is_end(ssize_t error)
+{
+        return error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED;
+}
+
+/* Sends until it is told that nobody is there, or cannot be told. */
+static void left_sender(void *context)
+{
+        struct job *j = context;
+        struct tour_shared *s = j->shared;
+        struct duo_report *report = &s->report[SENDER];
+        unsigned char *data = malloc(LARGE);
+        struct ipw_link *link;
+        int knows;
+
+        if (!data)
+                duo_fail(report, 0, "out of memory");
+        drop(&j->there, RECEIVER);
+        wait_for_receiver(j);
+        link = open_or_fail(report, &j->there, SENDER);
+        knows = (ipw_link_caps(link)->flags & IPW_CAP_ENDS) != 0;
+        for (uint64_t n = 0;;) {
+                struct ipw_message m = { .data = data, .size = victim_size(n, link) };
+                int killed = __atomic_load_n(&s->receiver_killed, __ATOMIC_ACQUIRE);
+                ssize_t r = -ETIMEDOUT;
+
+                if (n < VICTIMS || knows) {
+                        victim_fill(data, n, m.size);
+                        __atomic_store_n(&s->begun, n + 1, __ATOMIC_RELEASE);
+                        r = ipw_send(link, &m, turn);
+                } else {
+                        (void)poll(NULL, 0, (int)(turn / 1000000)); /* what never fills */
+                }
+                if (is_end(r)) {
+                        s->told = (int)-r;
+                        s->told_at = now();
+                        break;
+                }
+                if (r >= 0 || r == -EINPROGRESS) {
+                        n++;
+                        continue;
+                }
+                if (r != -ETIMEDOUT)
+                        fail_link(report, link);
+                if (killed && !knows)
+                        break;
+                if (killed && now() > s->killed_at + step / 2)
+                        duo_fail(report, 0, "the sender waits although its receiver is dead");
+        }
+        (void)ipw_close(link);
+        free(data);
+}
+
+static void left_receiver(void *context)
+{
+        struct job *j = context;
+
+        drop(&j->there, SENDER);
+        (void)open_or_fail(&j->shared->report[RECEIVER], &j->there, RECEIVER);
+        (void)close(j->ready[1]);
+        for (;;)
+                (void)pause();
+}
+
 static void kill_receiver(void *context)
 {
         struct job *j = context;
@@ -532,19 +603,29 @@ void tour_move(struct tour *t, struct tour_row *row)
         end_of(t, &d);
 }
 
-/* Between the start of both and the end of the receiver: the kill. */
-static int strike(struct tour *t, struct duo *d, struct tour_row *row)
+/* Once the sender is in the middle of something: the kill. */
+static int strike(struct tour *t, struct duo *d, unsigned which, char why_text[256])
 {
         int r = duo_wait_asleep(d, SENDER, &t->shared->begun, 2);
 
         if (r == -ETIMEDOUT)
-                (void)snprintf(row->killed_why, sizeof(row->killed_why),
-                               "the sender never had to wait, so it was not killed in mid-message");
+                (void)snprintf(why_text, 256, "the sender never had to wait, so nobody was killed in mid-message");
         if (r < 0)
                 return r;
         t->shared->killed_at = now();
-        duo_kill(d, SENDER);
+        duo_kill(d, which);
+        __atomic_store_n(&t->shared->receiver_killed, which == RECEIVER, __ATOMIC_RELEASE);
         return 0;
+}
+
+static int strike_sender(struct tour *t, struct duo *d, char *why_text)
+{
+        return strike(t, d, SENDER, why_text);
+}
+
+static int strike_receiver(struct tour *t, struct duo *d, char *why_text)
+{
+        return strike(t, d, RECEIVER, why_text);
 }
 
 static void judge_kill(const struct tour_shared *s, struct tour_row *row)
@@ -562,37 +643,56 @@ static void judge_kill(const struct tour_shared *s, struct tour_row *row)
         }
 }
 
-void tour_kill(struct tour *t, struct tour_row *row)
+/* Two processes with a way between them, of which `blow` kills one. */
+static void play(struct tour *t, struct tour_row *row, struct job *j, void (*body[2])(void *),
+                 int (*blow)(struct tour *, struct duo *, char *), enum duo_end *end, char why_text[256])
 {
-        struct job j = begin(t);
         struct duo d = { .report = t->shared->report, .until = sooner(now() + step, t->until) };
         struct ipw_why why = { 0 };
         int struck = 0, r;
 
-        r = make_way(t, row->mechanism, &j.there, 1, &why);
-        if (r == 0 && (pipe2(j.go, O_CLOEXEC) < 0 || pipe2(j.ready, O_CLOEXEC) < 0))
+        r = make_way(t, row->mechanism, &j->there, 1, &why);
+        if (r == 0 && (pipe2(j->go, O_CLOEXEC) < 0 || pipe2(j->ready, O_CLOEXEC) < 0))
                 r = -errno;
         if (r == 0)
-                r = duo_start(&d, RECEIVER, kill_receiver, &j);
+                r = duo_start(&d, RECEIVER, body[RECEIVER], j);
         if (r == 0)
-                r = duo_start(&d, SENDER, kill_sender, &j);
+                r = duo_start(&d, SENDER, body[SENDER], j);
         if (r < 0 && !why.error) {
                 why.error = -r;
                 (void)snprintf(why.text, sizeof(why.text), "cannot start a process: %s", strerror(-r));
         }
-        drop(&j.there, SENDER);
-        drop(&j.there, RECEIVER);
-        close_both(j.ready);
+        drop(&j->there, SENDER);
+        drop(&j->there, RECEIVER);
+        close_both(j->ready);
         if (r == 0)
-                struck = strike(t, &d, row);
-        close_both(j.go);
+                struck = blow(t, &d, why_text);
+        close_both(j->go);
         if (r < 0 || struck < 0)
                 d.until = 0; /* not worth waiting for */
-        row->killed = duo_finish(&d, row->killed_why);
+        *end = duo_finish(&d, why_text);
         if (r < 0)
-                row->killed = trouble(row->killed_why, &why);
-        judge_kill(t->shared, row);
+                *end = trouble(why_text, &why);
         end_of(t, &d);
+}
+
+void tour_kill(struct tour *t, struct tour_row *row)
+{
+        void (*body[2])(void *) = { [SENDER] = kill_sender, [RECEIVER] = kill_receiver };
+        struct job j = begin(t);
+
+        play(t, row, &j, body, strike_sender, &row->killed, row->killed_why);
+        judge_kill(t->shared, row);
+}
+
+void tour_leave(struct tour *t, struct tour_row *row)
+{
+        void (*body[2])(void *) = { [SENDER] = left_sender, [RECEIVER] = left_receiver };
+        struct job j = begin(t);
+
+        play(t, row, &j, body, strike_receiver, &row->left, row->left_why);
+        row->told = t->shared->told;
+        row->told_after = t->shared->told_at - t->shared->killed_at;
 }
 
 int tour_open(struct tour *t, const char *file)

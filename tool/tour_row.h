@@ -34,9 +34,14 @@ struct tour_row {
         int drops; /* it drops what comes too fast: the receiver confirmed each message of the file */
         int end_seen;
         int64_t end_after; /* ns from the kill to the end */
+        enum duo_end left; /* the receiver was killed */
+        char left_why[256];
+        int told;           /* the error that told the sender; 0: none did, but its sends ended in time */
+        int64_t told_after; /* ns from the kill */
 };
 
 int tour_open(struct tour *, const char *file); /* DONE or an exit status, said */
 void tour_move(struct tour *, struct tour_row *);
 void tour_kill(struct tour *, struct tour_row *);
+void tour_leave(struct tour *, struct tour_row *);
 void tour_close(struct tour *); /* nothing is left behind */
