@@ -26,11 +26,17 @@ static const struct bar bars[] = {
         { "unix+seqpacket, hub", "unix+seqpacket:{dir}/ours-{n}", &raw_seqpacket_epoll },
         { "mq", "mq:/ipcway-bars-{pid}-{n}?size=64&depth=10", &raw_mq },
         { "mq+sysv", "mq+sysv:id={id}", &raw_queue },
+        { "sem", "sem:/ipcway-bars-{pid}-{n}?value=0", &raw_sem, 0, &our_semaphore },
+        { "sem+sysv", "sem+sysv:{key}?count=3&value=0&index={n}", &raw_semop, 0, &our_semaphore },
+        { "lock, ofd", "lock:{dir}/lock", &raw_ofd, 0, &our_lock },
+        { "lock, posix", "lock:{dir}/lock?kind=posix", &raw_fcntl, 0, &our_lock },
+        { "lock, flock", "lock:{dir}/lock?kind=flock", &raw_flock, 0, &our_lock },
 };
 
 static const char *const measures[] = {
-        [POLLING] = "there and back, polling", [BLOCKING] = "there and back, sleeping",   [ONE_CPU] = "there and back, sleeping, one CPU",
-        [SENDING] = "single sends, each call", [ONE_WAY] = "single sends, till received", [MANY] = "32 by send_many, times as fast",
+        [POLLING] = "there and back, polling",  [BLOCKING] = "there and back, sleeping",   [ONE_CPU] = "there and back, sleeping, one CPU",
+        [SENDING] = "single sends, each call",  [ONE_WAY] = "single sends, till received", [MANY] = "32 by send_many, times as fast",
+        [ALONE] = "acquire and release, alone", [PASSED] = "handed over, sleeping",
 };
 
 static void show(const struct bar *bar, enum measure measure, const struct result *r, int json)
@@ -39,6 +45,9 @@ static void show(const struct bar *bar, enum measure measure, const struct resul
                 printf("{\"name\":\"%s\",\"measure\":\"%s\",\"raw_ns\":%.0f,\"ns\":%.0f,\"ratio\":%.3f,\"low\":%.3f,\"high\":%.3f,\"bar\":%.2f,"
                        "\"verdict\":\"%s\"}\n",
                        bar->name, measures[measure], r->raw_ns, r->our_ns, r->ratio, r->low, r->high, r->limit, r->verdict);
+        else if (r->difference)
+                printf("%-21s %-34s %8.1f %8.1f %+6.1fn  %+5.1fn to %+5.1fn  <= %3.0fn  %s\n", bar->name, measures[measure], r->raw_ns,
+                       r->our_ns, r->ratio, r->low, r->high, r->limit, r->verdict);
         else
                 printf("%-21s %-34s %8.0f %8.0f %7.3f  %6.3f to %6.3f  %s %4.2f  %s\n", bar->name, measures[measure], r->raw_ns, r->our_ns,
                        r->ratio, r->low, r->high, measure == MANY ? ">=" : "<=", r->limit, r->verdict);
@@ -98,8 +107,8 @@ int main(int argc, char **argv)
         plan.dir = make_private_dir();
         uname(&kernel);
         if (!json) {
-                printf("64-byte messages, raw system calls and ipcway in turn: %u rounds%s; Linux %s; CPUs %d and %d\n", plan.rounds,
-                       quick ? ", short ones: the verdicts are for show" : "", kernel.release, plan.cpus[0], plan.cpus[1]);
+                printf("64-byte messages, and turns at gates; raw system calls and ipcway in turn: %u rounds%s; Linux %s; CPUs %d and %d\n",
+                       plan.rounds, quick ? ", short ones: the verdicts are for show" : "", kernel.release, plan.cpus[0], plan.cpus[1]);
                 if (plan.cpus[1] < 0)
                         printf("fewer than 2 CPUs: what needs two is left out\n");
                 printf("%-21s %-34s %8s %8s %7s  %16s  %7s  %s\n", "way", "measure", "raw ns", "ipcway", "ratio", "95 % interval", "bar",
@@ -110,7 +119,7 @@ int main(int argc, char **argv)
                         struct result result;
 
                         if (!is_wanted(&bars[i], measure, argv + at, argc - at) || (measure == MANY && !bars[i].many) ||
-                            (measure != ONE_CPU && plan.cpus[1] < 0))
+                            (bars[i].gate != NULL) != (measure >= ALONE) || (measure != ONE_CPU && plan.cpus[1] < 0))
                                 continue;
                         if (measure_bar(&bars[i], measure, &plan, &result) < 0) {
                                 printf("%-21s %-34s failed\n", bars[i].name, measures[measure]);

@@ -32,6 +32,8 @@ struct channel {
         char ends[4][64];    /* ours, anonymous: two addresses of each direction */
         char names[2][160];  /* ours, or FIFOs: addresses or paths, by direction */
         struct ipw_link *from, *to, *listener;
+        char gate_names[3][200]; /* gates: what to open; by gate */
+        void *gates[3];          /* once joined: raw a sem_t, ours a struct ipw_gate */
 };
 
 struct way {
@@ -42,9 +44,15 @@ struct way {
         void (*send)(struct channel *, char (*messages)[SIZE], size_t n);
         size_t (*recv)(struct channel *, char (*messages)[SIZE], size_t n); /* at least 1, at most n */
         void (*unmake)(struct channel *); /* in the supervisor, at the end, however it came; NULL: nothing to do */
+        /* Gates instead of messages: semaphores WAKE_0 and WAKE_1 that are taken by that side, and FREE that is nobody's; or one lock, FREE. */
+        void (*acquire)(struct channel *, int gate);
+        void (*release)(struct channel *, int gate);
+        int lock;
 };
+enum { WAKE_0, WAKE_1, FREE };
 
 extern const struct way ours, raw_pipe, raw_fifo, raw_seqpacket, raw_seqpacket_epoll, raw_mq, raw_queue;
+extern const struct way our_semaphore, our_lock, raw_sem, raw_semop, raw_ofd, raw_fcntl, raw_flock;
 
 enum measure {
         POLLING,  /* ping-pong, both look again and again, a CPU each */
@@ -53,6 +61,8 @@ enum measure {
         SENDING,  /* what a single send costs its caller: bursts that fit, then received on the other CPU */
         ONE_WAY,  /* single sends in one direction till all are received, a CPU each */
         MANY,     /* ipw_send_many() against single raw writes */
+        ALONE,    /* gates: acquire and release, nobody else wants it */
+        PASSED,   /* gates: from one process to the other and back, a CPU each; a lock that both want all the time */
         MEASURES,
 };
 
@@ -60,13 +70,15 @@ struct bar {
         const char *name;
         const char *address;
         const struct way *raw;
-        int many; /* MANY is promised too */
+        int many;               /* MANY is promised too */
+        const struct way *gate; /* the library's side, of a gate; NULL: messages, `ours` */
 };
 
 struct result {
         double raw_ns, our_ns; /* medians of a message */
         double ratio, low, high;
         double limit;
+        int difference;      /* `ratio` and its bounds are ns more, not times as long */
         const char *verdict; /* "holds", "short", "void: ..." */
 };
 

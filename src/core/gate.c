@@ -113,40 +113,53 @@ static int acquire_waiting(struct ipw_gate *g, unsigned mode, int64_t timeout)
         return r;
 }
 
+/* What is seldom so, apart: nothing is saved on the stack for it when all goes well. */
+static __attribute__((noinline)) int acquire_otherwise(struct ipw_gate *g, unsigned mode, int64_t timeout, int r)
+{
+        if (!*g->alive)
+                return -ESTALE;
+        if (mode & ~(unsigned)IPW_SHARED)
+                r = -EINVAL;
+        else if (mode && !(g->gate->flags & IPW_GATE_SHARED))
+                r = -EOPNOTSUPP;
+        else if (r == -EAGAIN && timeout != 0)
+                r = acquire_waiting(g, mode, timeout);
+        if (r < 0)
+                g->error = -r;
+        return r;
+}
+
 int ipw_gate_acquire(struct ipw_gate *g, unsigned mode, int64_t timeout)
 {
         int r;
 
-        if (unlikely(!*g->alive))
-                return -ESTALE;
-        if (unlikely(mode & ~(unsigned)IPW_SHARED))
-                return g->error = EINVAL, -EINVAL;
-        if (unlikely(mode && !(g->gate->flags & IPW_GATE_SHARED)))
-                return g->error = EOPNOTSUPP, -EOPNOTSUPP;
+        if (unlikely(!*g->alive || (mode && (mode != IPW_SHARED || !(g->gate->flags & IPW_GATE_SHARED)))))
+                return acquire_otherwise(g, mode, timeout, 0);
         r = g->gate->ops->acquire(g->gate, mode, 0);
-        if (unlikely(r == -EAGAIN && timeout != 0))
-                r = acquire_waiting(g, mode, timeout);
-        if (unlikely(r < 0))
-                g->error = -r;
+        return likely(r == 0) ? 0 : acquire_otherwise(g, mode, timeout, r);
+}
+
+static __attribute__((noinline)) int failed(struct ipw_gate *g, int r)
+{
+        g->error = -r;
         return r;
 }
 
 int ipw_gate_release(struct ipw_gate *g)
 {
-        int r = likely(*g->alive) ? g->gate->ops->release(g->gate) : -ESTALE;
+        int r;
 
-        if (unlikely(r < 0))
-                g->error = -r;
-        return r;
+        if (unlikely(!*g->alive))
+                return -ESTALE;
+        r = g->gate->ops->release(g->gate);
+        return likely(r == 0) ? 0 : failed(g, r);
 }
 
 int ipw_gate_value(struct ipw_gate *g)
 {
         int r = *g->alive ? g->gate->ops->value(g->gate) : -ESTALE;
 
-        if (r < 0)
-                g->error = -r;
-        return r;
+        return r < 0 && *g->alive ? failed(g, r) : r;
 }
 
 unsigned ipw_gate_flags(const struct ipw_gate *g)

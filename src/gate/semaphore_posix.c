@@ -37,7 +37,7 @@ static int semaphore_acquire(struct gate *gate, unsigned mode, unsigned flags)
         struct semaphore *s = container_of(gate, struct semaphore, gate);
 
         (void)mode;
-        if (flags & GATE_SLEEP)
+        if (unlikely(flags & GATE_SLEEP))
                 return sys_sem_wait("wait for a permit", s->sem);
         return sys_sem_trywait("take a permit if there is one", s->sem);
 }

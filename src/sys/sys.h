@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/msg.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -27,6 +28,9 @@
 /* For the calls that carry messages: in place when no hook is set (direct.h), else by their wrapper. */
 #define SYS_IN_PLACE(hooked, libc, ...) (__builtin_expect(sys_hook == NULL, 1) ? (ssize_t)SYS_DIRECT(libc, __VA_ARGS__) : (hooked))
 
+/* The same for what is a system call only when it has to wait. */
+#define SYS_IN_LIBC(hooked, libc) (__builtin_expect(sys_hook == NULL, 1) ? (__builtin_expect((libc) < 0, 0) ? -errno : 0) : (hooked))
+
 /* memory */
 #define sys_alloc(meaning, size)                          sys_alloc_(SYS_SITE("malloc", meaning), size) /* zeroed, or NULL */
 #define sys_realloc(meaning, old, size)                   sys_realloc_(SYS_SITE("realloc", meaning), old, size)
@@ -37,14 +41,16 @@
 #define sys_sem_open(meaning, out, name, flags, mode, value) sys_sem_open_(SYS_SITE("sem_open", meaning), out, name, flags, mode, value)
 #define sys_sem_close(meaning, sem)                          sys_sem_close_(SYS_SITE("sem_close", meaning), sem)
 #define sys_sem_unlink(meaning, name)                        sys_sem_unlink_(SYS_SITE("sem_unlink", meaning), name)
-#define sys_sem_trywait(meaning, sem)                        sys_sem_trywait_(SYS_SITE("sem_trywait", meaning), sem)
+#define sys_sem_trywait(meaning, sem)                        SYS_IN_LIBC(sys_sem_trywait_(SYS_SITE("sem_trywait", meaning), sem), sem_trywait(sem))
 #define sys_sem_wait(meaning, sem)                           sys_sem_wait_(SYS_SITE("sem_wait", meaning), sem)
 #define sys_sem_clockwait(meaning, sem, until)               sys_sem_clockwait_(SYS_SITE("sem_clockwait", meaning), sem, until)
-#define sys_sem_post(meaning, sem)                           sys_sem_post_(SYS_SITE("sem_post", meaning), sem)
+#define sys_sem_post(meaning, sem)                           SYS_IN_LIBC(sys_sem_post_(SYS_SITE("sem_post", meaning), sem), sem_post(sem))
 #define sys_sem_getvalue(meaning, sem, value)                sys_sem_getvalue_(SYS_SITE("sem_getvalue", meaning), sem, value)
 /* System V semaphores */
-#define sys_semget(meaning, key, n, flags)             sys_semget_(SYS_SITE("semget", meaning), key, n, flags)
-#define sys_semtimedop(meaning, id, ops, n, left)      sys_semtimedop_(SYS_SITE("semtimedop", meaning), id, ops, n, left)
+#define sys_semget(meaning, key, n, flags) sys_semget_(SYS_SITE("semget", meaning), key, n, flags)
+#define sys_semtimedop(meaning, id, ops, n, left)                                                                                          \
+        SYS_IN_PLACE(sys_semtimedop_(SYS_SITE("semtimedop", meaning), id, ops, n, left), semtimedop(id, ops, n, left), SYS_semtimedop, id, \
+                     ops, n, left)
 #define sys_semctl(meaning, id, index, command, value) sys_semctl_(SYS_SITE("semctl", meaning), id, index, command, value)
 /* files, pipes and their names */
 #define sys_open(meaning, path, flags, mode) sys_open_(SYS_SITE("open", meaning), path, flags, mode)
@@ -59,18 +65,19 @@
 #define sys_fcntl(meaning, fd, command, value)   sys_fcntl_(SYS_SITE("fcntl", meaning), fd, command, value)
 #define sys_pread(meaning, fd, data, size, at)   sys_pread_(SYS_SITE("pread64", meaning), fd, data, size, at)
 #define sys_ftruncate(meaning, fd, size)         sys_ftruncate_(SYS_SITE("ftruncate", meaning), fd, size)
-#define sys_lock(meaning, fd, command, lock)     sys_lock_(SYS_SITE("fcntl", meaning), fd, command, lock)
-#define sys_fstat(meaning, fd, st)               sys_fstat_(SYS_SITE("fstat", meaning), fd, st)
-#define sys_stat(meaning, path, st)              sys_stat_(SYS_SITE("stat", meaning), path, st)
-#define sys_lstat(meaning, path, st)             sys_lstat_(SYS_SITE("lstat", meaning), path, st)
-#define sys_chmod(meaning, path, mode)           sys_chmod_(SYS_SITE("chmod", meaning), path, mode)
-#define sys_chown(meaning, path, uid, gid)       sys_chown_(SYS_SITE("chown", meaning), path, uid, gid)
-#define sys_fchmod(meaning, fd, mode)            sys_fchmod_(SYS_SITE("fchmod", meaning), fd, mode)
-#define sys_fchown(meaning, fd, uid, gid)        sys_fchown_(SYS_SITE("fchown", meaning), fd, uid, gid)
-#define sys_mkdir(meaning, path, mode)           sys_mkdir_(SYS_SITE("mkdir", meaning), path, mode)
-#define sys_mkfifo(meaning, path, mode)          sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
-#define sys_unlink(meaning, path)                sys_unlink_(SYS_SITE("unlink", meaning), path)
-#define sys_openat(meaning, dir, name, flags)    sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
+#define sys_lock(meaning, fd, command, lock) \
+        SYS_IN_PLACE(sys_lock_(SYS_SITE("fcntl", meaning), fd, command, lock), fcntl(fd, command, lock), SYS_fcntl, fd, command, lock)
+#define sys_fstat(meaning, fd, st)            sys_fstat_(SYS_SITE("fstat", meaning), fd, st)
+#define sys_stat(meaning, path, st)           sys_stat_(SYS_SITE("stat", meaning), path, st)
+#define sys_lstat(meaning, path, st)          sys_lstat_(SYS_SITE("lstat", meaning), path, st)
+#define sys_chmod(meaning, path, mode)        sys_chmod_(SYS_SITE("chmod", meaning), path, mode)
+#define sys_chown(meaning, path, uid, gid)    sys_chown_(SYS_SITE("chown", meaning), path, uid, gid)
+#define sys_fchmod(meaning, fd, mode)         sys_fchmod_(SYS_SITE("fchmod", meaning), fd, mode)
+#define sys_fchown(meaning, fd, uid, gid)     sys_fchown_(SYS_SITE("fchown", meaning), fd, uid, gid)
+#define sys_mkdir(meaning, path, mode)        sys_mkdir_(SYS_SITE("mkdir", meaning), path, mode)
+#define sys_mkfifo(meaning, path, mode)       sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
+#define sys_unlink(meaning, path)             sys_unlink_(SYS_SITE("unlink", meaning), path)
+#define sys_openat(meaning, dir, name, flags) sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
 #define sys_create(meaning, dir, name, flags, mode) \
         sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                                    /* O_CREAT|O_EXCL, too */
 #define sys_fstatat(meaning, dir, name, st)    sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
@@ -78,10 +85,11 @@
 #define sys_getdents(meaning, dir, list, size) sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
 #define sys_fstatfs(meaning, fd, st)           sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
 #define sys_pipe2(meaning, fds, flags)         sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
-#define sys_flock(meaning, fd, operation)      sys_flock_(SYS_SITE("flock", meaning), fd, operation)
-#define sys_dup3(meaning, from, to, flags)     sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
-#define sys_unread(meaning, fd, bytes)         sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
-#define sys_random(meaning, data, size)        sys_random_(SYS_SITE("getrandom", meaning), data, size)
+#define sys_flock(meaning, fd, operation) \
+        SYS_IN_PLACE(sys_flock_(SYS_SITE("flock", meaning), fd, operation), flock(fd, operation), SYS_flock, fd, operation)
+#define sys_dup3(meaning, from, to, flags) sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
+#define sys_unread(meaning, fd, bytes)     sys_unread_(SYS_SITE("ioctl", meaning), fd, bytes) /* FIONREAD */
+#define sys_random(meaning, data, size)    sys_random_(SYS_SITE("getrandom", meaning), data, size)
 /* signals */
 #define sys_sigaction(meaning, number, old)     sys_sigaction_(SYS_SITE("rt_sigaction", meaning), number, old) /* asks only */
 #define sys_sigmask(meaning, how, set, old)     sys_sigmask_(SYS_SITE("rt_sigprocmask", meaning), how, set, old)
@@ -111,10 +119,10 @@
 #define sys_recvmsg(meaning, fd, message, flags)                                                                                   \
         SYS_IN_PLACE(sys_recvmsg_(SYS_SITE("recvmsg", meaning), fd, message, flags), recvmsg(fd, message, flags), SYS_recvmsg, fd, \
                      message, flags)
-#define sys_sendmmsg(meaning, fd, messages, n, flags)         sys_sendmmsg_(SYS_SITE("sendmmsg", meaning), fd, messages, n, flags)
-#define sys_recvmmsg(meaning, fd, messages, n, flags)         sys_recvmmsg_(SYS_SITE("recvmmsg", meaning), fd, messages, n, flags)
-#define sys_getsockname(meaning, fd, address, size)           sys_getsockname_(SYS_SITE("getsockname", meaning), fd, address, size)
-#define sys_getpeername(meaning, fd, address, size)           sys_getpeername_(SYS_SITE("getpeername", meaning), fd, address, size)
+#define sys_sendmmsg(meaning, fd, messages, n, flags) sys_sendmmsg_(SYS_SITE("sendmmsg", meaning), fd, messages, n, flags)
+#define sys_recvmmsg(meaning, fd, messages, n, flags) sys_recvmmsg_(SYS_SITE("recvmmsg", meaning), fd, messages, n, flags)
+#define sys_getsockname(meaning, fd, address, size)   sys_getsockname_(SYS_SITE("getsockname", meaning), fd, address, size)
+#define sys_getpeername(meaning, fd, address, size)   sys_getpeername_(SYS_SITE("getpeername", meaning), fd, address, size)
 #define sys_interface(meaning, wanted, index, loopback) \
         sys_interface_(SYS_SITE("getifaddrs", meaning), wanted, index, loopback) /* by name or address; -ENODEV: there is none */
 #define sys_getsockopt(meaning, fd, level, name, value, size) sys_getsockopt_(SYS_SITE("getsockopt", meaning), fd, level, name, value, size)
@@ -185,7 +193,6 @@ int sys_sem_wait_(struct sys_site *, sem_t *);
 int sys_sem_clockwait_(struct sys_site *, sem_t *, const struct timespec *until); /* on CLOCK_MONOTONIC */
 int sys_sem_post_(struct sys_site *, sem_t *);
 int sys_sem_getvalue_(struct sys_site *, sem_t *, int *value);
-struct sembuf;
 int sys_semget_(struct sys_site *, key_t key, int n, int flags);
 int sys_semtimedop_(struct sys_site *, int id, struct sembuf *, size_t n, const struct timespec *left);
 int sys_semctl_(struct sys_site *, int id, int index, int command,
