@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "command.h"
+#include "fields.h"
 #include "ipcway.h"
 #include "say.h"
 
@@ -75,16 +76,15 @@ static void offer_paths(const char *word, const char *before, const char *path, 
                 (void)closedir(d);
 }
 
-static void offer_abstract(const char *word, const char *before, unsigned type)
+static void offer_abstract(const char *word, const char *before, int type)
 {
-        char line[512], name[256];
+        char line[512];
         FILE *f = fopen("/proc/net/unix", "re");
 
         while (f && fgets(line, sizeof(line), f)) {
-                unsigned flags, its;
+                const char *name = fields_abstract(line, type);
 
-                if (sscanf(line, "%*s %*s %*s %x %x %*s %*s %255s", &flags, &its, name) == 3 && its == type && name[0] == '@' &&
-                    (flags & 0x10000 || type == SOCK_DGRAM))
+                if (name)
                         offer(word, before, name, "");
         }
         if (f)
@@ -105,17 +105,20 @@ static void offer_queues(const char *word, const char *before)
 
 static void offer_keys(const char *word, const char *before)
 {
-        char line[256], text[64];
+        enum { KEY, ID, FIELDS };
+        char line[256], text[64], *field[FIELDS];
         FILE *f = fopen("/proc/sysvipc/msg", "re");
-        int key, id;
 
         while (f && fgets(line, sizeof(line), f)) {
-                if (sscanf(line, "%d %d", &key, &id) != 2)
+                long key;
+
+                if (fields_of(line, field, FIELDS) < FIELDS || strcmp(field[KEY], "key") == 0)
                         continue;
+                key = strtol(field[KEY], NULL, 10);
                 if (key)
                         (void)snprintf(text, sizeof(text), "0x%08x", (unsigned)key);
                 else
-                        (void)snprintf(text, sizeof(text), "id=%d", id);
+                        (void)snprintf(text, sizeof(text), "id=%s", field[ID]);
                 offer(word, before, text, "");
         }
         if (f)

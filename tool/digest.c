@@ -35,7 +35,7 @@ static void mix(uint32_t state[8], const unsigned char *block)
 {
         uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7], w[64];
 
-        for (int i = 0; i < 16; i++) {
+        for (size_t i = 0; i < 16; i++) {
                 memcpy(&w[i], block + 4 * i, 4);
                 w[i] = be32toh(w[i]);
         }
@@ -97,7 +97,7 @@ struct digest_text digest_end(struct digest *d)
 
         digest_add(d, padding, 1 + (119 - d->size % 64) % 64);
         digest_add(d, &bits, sizeof(bits));
-        for (int i = 0; i < 8; i++)
+        for (size_t i = 0; i < 8; i++)
                 (void)sprintf(out.text + 8 * i, "%08x", d->state[i]);
         return out;
 }

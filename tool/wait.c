@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "fields.h"
 #include "ipcway.h"
 #include "number.h"
 #include "say.h"
@@ -46,7 +47,6 @@ static const struct setting settings[] = {
         { 0 },
 };
 
-enum { SO_LISTENS = 0x10000 };           /* among the flags of /proc/net/unix */
 static const int64_t between = 20000000; /* ns */
 
 /* 1: somebody has the name. 0: nobody has, yet. */
@@ -67,22 +67,32 @@ static int look_at_path(const char *path, int type)
 }
 
 /* Abstract names are a space of their own for each type, so another type finds nothing. But they stand in a list, and what listens is marked there. */
-static int look_at_abstract(const char *name, int type)
+static int look_at_abstract(const char *wanted, int type)
 {
-        char line[512], found[256];
         FILE *f = fopen("/proc/net/unix", "re");
-        int r = 0;
+        char line[512];
+        int found = 0;
 
         if (!f)
                 return -1;
-        while (!r && fgets(line, sizeof(line), f)) {
-                unsigned flags, its;
+        while (!found && fgets(line, sizeof(line), f)) {
+                const char *name = fields_abstract(line, type);
 
-                if (sscanf(line, "%*s %*s %*s %x %x %*s %*s %255s", &flags, &its, found) == 3)
-                        r = its == (unsigned)type && (flags & SO_LISTENS || type == SOCK_DGRAM) && strcmp(found, name) == 0;
+                found = name && strcmp(name, wanted) == 0;
         }
         (void)fclose(f);
-        return r;
+        return found;
+}
+
+static int listens_at(char *line, unsigned long port)
+{
+        enum { LOCAL = 1, STATE = 3, FIELDS };
+        char *field[FIELDS], *colon;
+
+        if (fields_of(line, field, FIELDS) < FIELDS)
+                return 0;
+        colon = strchr(field[LOCAL], ':');
+        return colon && strtoul(colon + 1, NULL, 16) == port && strtol(field[STATE], NULL, 16) == TCP_LISTEN;
 }
 
 /* -1: this does not tell. */
@@ -100,11 +110,9 @@ static int look_at_tcp(const char *name)
         for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
                 FILE *f = fopen(lists[i], "re");
                 char line[256];
-                unsigned at, state;
 
                 while (f && !found && fgets(line, sizeof(line), f))
-                        found = sscanf(line, "%*s %*[0-9A-F]:%x %*s %x", &at, &state) == 2 && state == TCP_LISTEN &&
-                                at == strtoul(port + 1, NULL, 10);
+                        found = listens_at(line, strtoul(port + 1, NULL, 10));
                 if (f)
                         (void)fclose(f);
         }
