@@ -117,7 +117,9 @@ static int advance(struct follower *f)
 static int next_line(struct follower *f, size_t *size)
 {
         for (;;) {
-                const char *line = f->file.buffer + f->at, *newline = memchr(line, '\n', f->have - f->at);
+                const char *line = f->file.buffer + f->at;
+                /* A read that failed, or a file cut short, leaves less than what stands before the line. */
+                const char *newline = f->have > f->at ? memchr(line, '\n', f->have - f->at) : NULL;
                 int r;
 
                 if (!newline) {
