@@ -120,7 +120,7 @@ int main(int argc, char **argv)
                 default:
                         errx(2, "usage: %s [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--list]", argv[0]);
                 }
-        rows = rows_make(lie);
+        rows = rows_make(lie, false); /* the cases count on a message going to one receiver */
         for (const struct row *row = rows; row; row = row->next)
                 partial += row->partial;
         if (!list) {

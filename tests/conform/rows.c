@@ -65,11 +65,6 @@ static void add_rows(struct row **at, const char *lie, const struct ipw_mechanis
 {
         bool framed = false;
 
-        if (!(m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR))) {
-                /* The cases count on a message going to one receiver. */
-                printf("%-26s %-18s skip:IPW_PUSH\n", m->scheme, "all");
-                return;
-        }
         for (size_t i = 0; i < m->option_count; i++) {
                 const struct ipw_option *o = &m->options[i];
                 char words[128], *save = NULL;
@@ -100,12 +95,12 @@ static void add_rows(struct row **at, const char *lie, const struct ipw_mechanis
         }
 }
 
-struct row *rows_make(const char *lie)
+struct row *rows_make(const char *lie, bool published)
 {
         struct row *rows = NULL;
 
         for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
-                if (m->sample && *m->sample)
+                if (m->sample && *m->sample && (published || m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR)))
                         add_rows(&rows, lie, m);
         return rows;
 }

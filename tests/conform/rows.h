@@ -20,7 +20,8 @@ struct row {
         struct row *next;
 };
 
-struct row *rows_make(const char *lie); /* what the fake mechanism is told to break; NULL: there is none */
+/* `lie`: what the fake mechanism is told to break; NULL: nothing. `published`: also rows whose messages go to all, PUB and SUB. */
+struct row *rows_make(const char *lie, bool published);
 void rows_free(struct row *);
 
 /* An address of its own: {dir} and {key} in the sample replaced; {pid} only the case can. */
