@@ -38,6 +38,8 @@ static void work(int *place, int produce)
                         puts(things[*place]);
                 ipw_gate_release(yours);
         }
+        ipw_gate_close(mine);
+        ipw_gate_close(yours);
 }
 
 int main(int argc, char **argv)
@@ -52,7 +54,7 @@ int main(int argc, char **argv)
         }
         if (place == MAP_FAILED || (pid = fork()) < 0)
                 err(1, "cannot start");
-        work(place, pid != 0); /* each opens its own handles, and gives them back by ending */
+        work(place, pid != 0); /* each opens its own handles */
         for (int i = 0; pid && i < 2; i++)
                 ipw_remove(address[i], NULL);
         return pid && (waitpid(pid, &status, 0) != pid || status != 0);
