@@ -10,6 +10,7 @@
 #include "number.h"
 #include "say.h"
 #include "target.h"
+#include "tour_gate.h"
 #include "tour_row.h"
 
 static struct {
@@ -210,6 +211,67 @@ static void print_left(const struct tour_row *row, int width)
         (void)fflush(stdout);
 }
 
+static void print_gates_head(int width)
+{
+        printf("\n%sA gate that two processes pass in turn, and a holder killed with -9 while the other waits%s\n", BOLD, PLAIN);
+        printf("%s%-*s  %9s  %10s  %s%s\n", BOLD, width, "WHAT", "PASSED", "P50 **", "HOLDER KILLED", PLAIN);
+        (void)fflush(stdout);
+}
+
+static void print_gate(const struct tour_gate *row, int width)
+{
+        printf("%-*s  ", width, row->mechanism->scheme);
+        if (row->end != DUO_WELL) {
+                print_trouble(row->end, row->why);
+                return;
+        }
+        printf("%s%9llu%s  %10s  ", GREEN, (unsigned long long)row->passed, PLAIN, number_short_time(row->hand_over).text);
+        if (row->freed)
+                printf("the kernel gave it to who waited, after %s\n", number_short_time(row->freed_after).text);
+        else
+                printf("the permit was gone with it; a post gave it back\n");
+        (void)fflush(stdout);
+}
+
+static json_t *gate_as_json(const struct tour_gate *row)
+{
+        json_t *o = json_pack("{s:s,s:s}", "what", row->mechanism->scheme, "status", word_for(row->end));
+
+        if (row->end != DUO_WELL) {
+                (void)json_object_set_new(o, "why", json_string(row->why));
+                return o;
+        }
+        (void)json_object_set_new(o, "passed", json_integer((json_int_t)row->passed));
+        (void)json_object_set_new(o, "hand_over_p50_ns", json_integer(row->hand_over));
+        (void)json_object_set_new(o, "freed_when_killed", json_boolean(row->freed));
+        if (row->freed)
+                (void)json_object_set_new(o, "freed_after_ns", json_integer(row->freed_after));
+        return o;
+}
+
+static int list_gates(struct tour_gate gate[ROWS])
+{
+        int n = 0;
+
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m && n < ROWS; m = ipw_mechanism_next(m))
+                if (m->gate && m->sample && *m->sample)
+                        gate[n++] = (struct tour_gate){ .mechanism = m, .end = DUO_INTERRUPTED };
+        return n;
+}
+
+static void take_gates(struct tour *t, struct tour_gate *gate, int gates, int width)
+{
+        if (!set.json && gates)
+                print_gates_head(width);
+        for (int i = 0; i < gates && !t->interrupted; i++) {
+                tour_gate(t, &gate[i]);
+                if (!set.json && !t->interrupted)
+                        print_gate(&gate[i], width);
+        }
+        if (!set.json && gates && !t->interrupted)
+                printf("%s** median time from a release until the other, asleep, has it%s\n", DIM, PLAIN);
+}
+
 static void take(struct tour *t, struct tour_row *row, int rows, int width)
 {
         for (int i = 0; i < rows && !t->interrupted; i++) {
@@ -239,11 +301,19 @@ static void take(struct tour *t, struct tour_row *row, int rows, int width)
         }
 }
 
-static int sum_up(const struct tour_row *row, int rows, const char *file, const struct tour *t, int64_t spent)
+static int sum_up(const struct tour_row *row, int rows, const struct tour_gate *gate, int gates, const char *file, const struct tour *t,
+                  int64_t spent)
 {
         int well = 0, skipped = 0, failed = 0;
-        json_t *list = set.json ? json_array() : NULL;
+        json_t *list = set.json ? json_array() : NULL, *gate_list = set.json ? json_array() : NULL;
 
+        for (int i = 0; i < gates; i++) {
+                skipped += gate[i].end == DUO_LACKING;
+                well += gate[i].end == DUO_WELL;
+                failed += gate[i].end != DUO_WELL && gate[i].end != DUO_LACKING;
+                if (set.json)
+                        (void)json_array_append_new(gate_list, gate_as_json(&gate[i]));
+        }
         for (int i = 0; i < rows; i++) {
                 if (row[i].moved == DUO_LACKING)
                         skipped++;
@@ -255,9 +325,9 @@ static int sum_up(const struct tour_row *row, int rows, const char *file, const 
                         (void)json_array_append_new(list, as_json(&row[i]));
         }
         if (set.json)
-                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size, "passes",
-                                           (int)t->passes, "ways", list, "passed", well, "skipped", skipped, "failed", failed, "seconds",
-                                           (double)spent / 1e9));
+                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size,
+                                           "passes", (int)t->passes, "ways", list, "gates", gate_list, "passed", well, "skipped", skipped,
+                                           "failed", failed, "seconds", (double)spent / 1e9));
         else
                 printf("\n%d passed, %d skipped, %s%d failed%s in %s; all names are removed\n", well, skipped, failed ? RED : "", failed,
                        failed ? PLAIN : "", number_short_time(spent).text);
@@ -267,11 +337,12 @@ static int sum_up(const struct tour_row *row, int rows, const char *file, const 
 static int run(const struct arguments *a)
 {
         static struct tour_row row[ROWS];
+        static struct tour_gate gate[ROWS];
         const char *file = a->count ? a->word[0] : "/proc/self/exe";
         char *real;
         int64_t start = now();
         struct tour t;
-        int rows, status;
+        int rows, gates, status;
 
         if (a->count > 1 || a->dashes) {
                 say_error("tour: takes one file at most; see: ipcway help tour");
@@ -286,11 +357,14 @@ static int run(const struct arguments *a)
                 goto out;
         t.until = start + longest + (int64_t)(t.size / worth_more_time) * 1000000000;
         rows = list_rows(row);
+        gates = list_gates(gate);
         if (!set.json)
                 print_head(file, &t, name_width());
         take(&t, row, rows, name_width());
         if (!t.interrupted)
-                status = sum_up(row, rows, file, &t, now() - start);
+                take_gates(&t, gate, gates, name_width());
+        if (!t.interrupted)
+                status = sum_up(row, rows, gate, gates, file, &t, now() - start);
         tour_close(&t);
         if (t.interrupted) {
                 sigset_t set_of;
@@ -317,7 +391,8 @@ const struct command command_tour = {
         .text = "FILE (this program itself, if none is given) goes through every mechanism, between two separate processes, and every byte is compared.\n"
                 "P50 is the median time for 64 bytes there and back, where each side sleeps until the other's message comes. Then a sender is killed\n"
                 "with -9 in mid-message: what it had sent must arrive, nothing half may, and nobody may hang; then a\n"
-                "receiver, while its sender waits: who is told, and how soon. Leaves nothing behind.\n"
+                "receiver, while its sender waits: who is told, and how soon. Every semaphore and lock is passed\n"
+                "between two processes, and a holder killed: who gets it? Leaves nothing behind.\n"
                 "\n"
                 "Status: 1 if one failed; with --strict also if one was skipped.\n"
                 "\n"

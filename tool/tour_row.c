@@ -92,8 +92,7 @@ static unsigned free_port(void)
         return port;
 }
 
-/* {dir}, {key} and {port} in `sample`: each time fresh ones. */
-static int expand(struct tour *t, const char *sample, char out[256])
+int tour_expand(struct tour *t, const char *sample, char out[256])
 {
         size_t n = 0;
 
@@ -130,7 +129,7 @@ static int expand(struct tour *t, const char *sample, char out[256])
 static int make_way(struct tour *t, const struct ipw_mechanism *m, struct way *w, int until_last, struct ipw_why *why)
 {
         char address[256];
-        int r = expand(t, m->sample, address);
+        int r = tour_expand(t, m->sample, address);
 
         *w = (struct way){ .mechanism = m };
         if (r < 0) {
@@ -530,7 +529,7 @@ static void kill_receiver(void *context)
 
 /* ---- the parent ------------------------------------------------------------------------------------------------------------------- */
 
-static enum duo_end trouble(char out[256], const struct ipw_why *why)
+enum duo_end tour_trouble(char out[256], const struct ipw_why *why)
 {
         (void)snprintf(out, 256, "%.255s", why->text);
         return why->error == ENOSYS || why->error == EPERM ? DUO_LACKING : DUO_FAILED;
@@ -547,7 +546,7 @@ static struct job begin(struct tour *t)
         return (struct job){ .tour = t, .shared = t->shared, .go = { -1, -1 }, .ready = { -1, -1 } };
 }
 
-static void end_of(struct tour *t, const struct duo *d)
+void tour_end_of(struct tour *t, const struct duo *d)
 {
         remove_names(t);
         if (d->interrupted)
@@ -592,7 +591,7 @@ void tour_move(struct tour *t, struct tour_row *row)
         close_both(j.ready);
         row->moved = duo_finish(&d, row->why);
         if (r < 0)
-                row->moved = trouble(row->why, &why);
+                row->moved = tour_trouble(row->why, &why);
         memcpy(row->stack, t->shared->stack, sizeof(row->stack));
         row->bytes = t->shared->bytes;
         row->messages = t->shared->messages;
@@ -600,7 +599,7 @@ void tour_move(struct tour *t, struct tour_row *row)
         row->text = t->shared->text;
         row->drops = t->shared->drops;
         row->spent = t->shared->end - t->shared->start;
-        end_of(t, &d);
+        tour_end_of(t, &d);
 }
 
 /* Once the sender is in the middle of something: the kill. */
@@ -672,8 +671,8 @@ static void play(struct tour *t, struct tour_row *row, struct job *j, void (*bod
                 d.until = 0; /* not worth waiting for */
         *end = duo_finish(&d, why_text);
         if (r < 0)
-                *end = trouble(why_text, &why);
-        end_of(t, &d);
+                *end = tour_trouble(why_text, &why);
+        tour_end_of(t, &d);
 }
 
 void tour_kill(struct tour *t, struct tour_row *row)

@@ -45,3 +45,8 @@ void tour_move(struct tour *, struct tour_row *);
 void tour_kill(struct tour *, struct tour_row *);
 void tour_leave(struct tour *, struct tour_row *);
 void tour_close(struct tour *); /* nothing is left behind */
+
+/* What a row of another kind needs, too. */
+int tour_expand(struct tour *, const char *sample, char out[256]); /* {dir}, {key} and {port} in `sample`: each time fresh ones */
+enum duo_end tour_trouble(char out[256], const struct ipw_why *);
+void tour_end_of(struct tour *, const struct duo *); /* removes names, takes over the signal that came */

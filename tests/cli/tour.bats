@@ -13,7 +13,7 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" 
 	mkdir "$D/t"
 	run -0 env TMPDIR="$D/t" timeout 20 "$IPCWAY" tour
 	after=$(queues)
-	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "0 failed"; do is_in "$word" "$output"; done
+	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "holder killed with -9" "0 failed"; do is_in "$word" "$output"; done
 	[ -z "$(ls "$D/t")" ]
 	until_ok all_gone "$before" "$after"
 	while IFS= read -r line; do [ ${#line} -le 100 ] || { echo "too wide: $line"; return 1; }; done <<<"$output"
@@ -30,6 +30,8 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" 
 	[ "$("$JSON_CHECK" ways 0 round_trip_p50_ns <<<"$output")" -gt 0 ]
 	[ "$("$JSON_CHECK" ways 0 sender_killed arrived <<<"$output")" -ge 1 ]
 	[ "$("$JSON_CHECK" ways 0 receiver_killed sender_told <<<"$output")" = true ]
+	[ "$("$JSON_CHECK" gates 0 passed <<<"$output")" -ge 100 ]
+	[ "$("$JSON_CHECK" gates 0 hand_over_p50_ns <<<"$output")" -gt 0 ]
 }
 
 @test "a file that is none, or empty" {
