@@ -32,14 +32,10 @@ static void work(int *place, int produce)
         for (int i = 0; i < 5; i++) {
                 if (ipw_gate_acquire(mine, 0, IPW_MS(10000)) < 0)
                         errx(1, "the other process is gone or stuck");
-                if (produce)
-                        *place = i;
-                else
-                        puts(things[*place]);
+                produce ? (void)(*place = i) : (void)puts(things[*place]);
                 ipw_gate_release(yours);
         }
-        ipw_gate_close(mine);
-        ipw_gate_close(yours);
+        ipw_gate_close(mine), ipw_gate_close(yours);
 }
 
 int main(int argc, char **argv)
