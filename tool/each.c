@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "event.h"
 #include "stop.h"
 
 static int to_file(const struct ipw_message *m)
@@ -45,6 +46,7 @@ static _Noreturn void become(const char *command, int fd, const struct ipw_messa
         if (dup2(fd, STDIN_FILENO) < 0 || (m->flags & IPW_HAS_TYPE && setenv("IPCWAY_TYPE", type, 1) < 0))
                 _exit(126);
         stop_restore_pipe();
+        event_restore_mask();
         (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
 }

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "digest.h"
 #include "each.h"
+#include "event.h"
 #include "output.h"
 #include "progress.h"
 #include "say.h"
@@ -144,7 +145,10 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *f
                         got++;
                         continue;
                 }
-                r = output_message(fd, format, masked, m);
+                if (t->target->mechanism->events && (format == OUTPUT_TEXT || format == OUTPUT_LINE || format == OUTPUT_JSON))
+                        r = event_print(fd, format == OUTPUT_JSON, m);
+                else
+                        r = output_message(fd, format, masked, m);
                 if (r < 0) {
                         say_error("%s: cannot write: %s", set.file ? set.file : "stdout", strerror((int)-r));
                         return FAILED;
@@ -264,6 +268,7 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
+        event_block(target.text);
         status = talk_open(&talk, &target, role | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
         if (status == DONE)
                 status = talk_close(&talk, talk_over(&talk, fd));

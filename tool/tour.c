@@ -10,6 +10,7 @@
 #include "number.h"
 #include "say.h"
 #include "target.h"
+#include "tour_event.h"
 #include "tour_gate.h"
 #include "tour_row.h"
 
@@ -301,8 +302,32 @@ static void take(struct tour *t, struct tour_row *row, int rows, int width)
         }
 }
 
-static int sum_up(const struct tour_row *row, int rows, const struct tour_gate *gate, int gates, const char *file, const struct tour *t,
-                  int64_t spent)
+static void print_events(const struct tour_events *e)
+{
+        printf("\n%sBeing told%s\n", BOLD, PLAIN);
+        if (e->end != DUO_WELL) {
+                print_trouble(e->end, e->why);
+                return;
+        }
+        printf("%ssignal  %u standard and %u real-time ones sent and received%s, each with its value\n", GREEN, e->standard, e->real_time,
+               PLAIN);
+        printf("%schild   was stopped, went on and was killed%s: its parent was told of all %u\n", GREEN, PLAIN, e->states);
+        printf("%stimer   %u ticks of 2 ms%s, %u missed\n", GREEN, e->ticks, PLAIN, e->missed);
+}
+
+static json_t *events_json(const struct tour_events *e)
+{
+        json_t *o = json_pack("{s:s,s:i,s:i,s:i,s:i,s:i}", "status", word_for(e->end), "standard_signals", (int)e->standard,
+                              "real_time_signals", (int)e->real_time, "child_states", (int)e->states, "ticks", (int)e->ticks,
+                              "ticks_missed", (int)e->missed);
+
+        if (e->end != DUO_WELL)
+                (void)json_object_set_new(o, "why", json_string(e->why));
+        return o;
+}
+
+static int sum_up(const struct tour_row *row, int rows, const struct tour_gate *gate, int gates, const struct tour_events *events,
+                  const char *file, const struct tour *t, int64_t spent)
 {
         int well = 0, skipped = 0, failed = 0;
         json_t *list = set.json ? json_array() : NULL, *gate_list = set.json ? json_array() : NULL;
@@ -324,10 +349,13 @@ static int sum_up(const struct tour_row *row, int rows, const struct tour_gate *
                 if (set.json)
                         (void)json_array_append_new(list, as_json(&row[i]));
         }
+        well += events->end == DUO_WELL;
+        skipped += events->end == DUO_LACKING;
+        failed += events->end == DUO_FAILED;
         if (set.json)
-                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size,
-                                           "passes", (int)t->passes, "ways", list, "gates", gate_list, "passed", well, "skipped", skipped,
-                                           "failed", failed, "seconds", (double)spent / 1e9));
+                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:o,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size,
+                                           "passes", (int)t->passes, "ways", list, "gates", gate_list, "events", events_json(events),
+                                           "passed", well, "skipped", skipped, "failed", failed, "seconds", (double)spent / 1e9));
         else
                 printf("\n%d passed, %d skipped, %s%d failed%s in %s; all names are removed\n", well, skipped, failed ? RED : "", failed,
                        failed ? PLAIN : "", number_short_time(spent).text);
@@ -341,6 +369,7 @@ static int run(const struct arguments *a)
         const char *file = a->count ? a->word[0] : "/proc/self/exe";
         char *real;
         int64_t start = now();
+        struct tour_events events;
         struct tour t;
         int rows, gates, status;
 
@@ -364,7 +393,11 @@ static int run(const struct arguments *a)
         if (!t.interrupted)
                 take_gates(&t, gate, gates, name_width());
         if (!t.interrupted)
-                status = sum_up(row, rows, gate, gates, file, &t, now() - start);
+                tour_events(&t, &events);
+        if (!t.interrupted && !set.json)
+                print_events(&events);
+        if (!t.interrupted)
+                status = sum_up(row, rows, gate, gates, &events, file, &t, now() - start);
         tour_close(&t);
         if (t.interrupted) {
                 sigset_t set_of;
@@ -392,7 +425,8 @@ const struct command command_tour = {
                 "P50 is the median time for 64 bytes there and back, where each side sleeps until the other's message comes. Then a sender is killed\n"
                 "with -9 in mid-message: what it had sent must arrive, nothing half may, and nobody may hang; then a\n"
                 "receiver, while its sender waits: who is told, and how soon. Every semaphore and lock is passed\n"
-                "between two processes, and a holder killed: who gets it? Leaves nothing behind.\n"
+                "between two processes, and a holder killed: who gets it? At last every signal that can be received is sent to\n"
+                "another process, and a child is stopped, let go on and killed. Leaves nothing behind.\n"
                 "\n"
                 "Status: 1 if one failed; with --strict also if one was skipped.\n"
                 "\n"

@@ -125,7 +125,7 @@ int event_pidfd(const char *scheme, pid_t pid, struct ipw_why *why)
         case 0:
                 return fd;
         case ESRCH:
-                return why_set(why, ESRCH, "%s:%d: there is no such process; it has ended, and its status was taken", scheme, (int)pid);
+                return why_set(why, ESRCH, "%s:%d: there is no such process, or it has ended and its status was taken", scheme, (int)pid);
         case EINVAL:
         case ENOENT:
                 return why_set(why, -fd, "%s:%d: is one thread of a process; name the process (Tgid in /proc/%d/status)", scheme, (int)pid,

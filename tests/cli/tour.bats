@@ -13,7 +13,7 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" 
 	mkdir "$D/t"
 	run -0 env TMPDIR="$D/t" timeout 20 "$IPCWAY" tour
 	after=$(queues)
-	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "holder killed with -9" "0 failed"; do is_in "$word" "$output"; done
+	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "holder killed with -9" "real-time ones sent and received" "was stopped, went on and was killed" "10 ticks" "0 failed"; do is_in "$word" "$output"; done
 	[ -z "$(ls "$D/t")" ]
 	until_ok all_gone "$before" "$after"
 	while IFS= read -r line; do [ ${#line} -le 100 ] || { echo "too wide: $line"; return 1; }; done <<<"$output"
@@ -25,6 +25,8 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" 
 	run -0 ipcway tour "$D/file" --json
 	[ "$("$JSON_CHECK" file_bytes <<<"$output")" = 100001 ]
 	[ "$("$JSON_CHECK" failed <<<"$output")" = 0 ]
+	[ "$("$JSON_CHECK" events standard_signals <<<"$output")" = 23 ]
+	[ "$("$JSON_CHECK" events real_time_signals <<<"$output")" = 31 ]
 	passes=$("$JSON_CHECK" passes <<<"$output")
 	[ "$("$JSON_CHECK" ways 0 moved_bytes <<<"$output")" = $((100001 * passes)) ]
 	[ "$("$JSON_CHECK" ways 0 round_trip_p50_ns <<<"$output")" -gt 0 ]
