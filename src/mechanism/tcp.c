@@ -410,9 +410,7 @@ static int dial(const struct request *request, struct link **out, struct ipw_why
         int r;
 
         if (request->how & IPW_FRESH)
-                return why_set(why, EINVAL,
-                               "tcp:%s: who dials makes nothing, so IPW_FRESH means nothing here; leave it away",
-                               a->rest);
+                return why_set(why, EINVAL, "tcp:%s: who dials makes nothing, so IPW_FRESH means nothing here; leave it away", a->rest);
         r = find(a, &found, why);
         if (r == 0 && inet_port(&found.at[0]) == 0)
                 return why_set(why, EINVAL, "tcp:%s: port 0 is any free port, for who listens; who dials must name one", a->rest);
