@@ -66,6 +66,7 @@ static const struct {
         { "file_follow.c", "where does it end now", "the same" },
         { "mq_sysv.c", "its maker may be about to set the size", "a maker that is stopped half way" },
         { "mq_sysv_link.c", "how large can the message be that does not fit", "limits raised while the link is open, by root" },
+        { "mq_sysv_ready.c", "sleep until a message comes, without taking it", "a thread of its own: how far it comes depends on time" },
         { "pipe.c", "take the SIGPIPE of this write away", "two failures, then a third" },
         { "pipe.c", "put it into the pipe", "writev, which no framing uses now" },
         { "pipe.c", "take what the pipe holds", "readv, which no framing uses now" },

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SHORTLY = 2000000, SOON = 2000000000, LARGE = 50000, HUGE = 120000 }; /* ns; bytes */
@@ -765,6 +766,27 @@ static bool is_shared(const struct world *w)
         return has_name(w) && w->bound.flags & IPW_CAP_MANY_RECEIVERS && !(w->bound.flags & IPW_CAP_ACCEPT);
 }
 
+/* Until that process sleeps in a call, or for a while: a failing call may keep it from ever doing so. */
+static void until_asleep(pid_t pid)
+{
+        char path[40], text[300] = "";
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        for (int tries = 0; tries < 1000; tries++) {
+                FILE *f = fopen(path, "re");
+                size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+                const char *state;
+
+                if (f)
+                        (void)fclose(f);
+                text[n] = 0;
+                state = strrchr(text, ')');
+                if (!state || state[2] == 'S')
+                        return;
+                (void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+        }
+}
+
 static void play_blocked(struct world *w)
 {
         struct ipw_message m = { .data = outbox, .size = 3000 };
@@ -779,6 +801,7 @@ static void play_blocked(struct world *w)
         }
         if (pid == 0) {
                 fault_pause(true);
+                until_asleep(getppid());
                 in = open_at(w->pull, w->gets);
                 for (int i = 0; in && i < 2; i++)
                         (void)ipw_recv(in, &(struct ipw_message){ .data = inbox, .capacity = sizeof(inbox) }, SOON);
