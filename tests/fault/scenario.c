@@ -66,7 +66,7 @@ void world_check_names(struct world *w)
         }
 }
 
-static void check_error(ssize_t r, const struct ipw_why *why, const char *what)
+void world_check_error(ssize_t r, const struct ipw_why *why, const char *what)
 {
         BROKEN_UNLESS(r > -4096 && strerrorname_np((int)-r), "%s: %zd is no error", what, r);
         BROKEN_UNLESS(why->error == -r, "%s: %s, but the text is for %d: \"%s\"", what, strerrorname_np((int)-r), why->error, why->text);
@@ -81,7 +81,7 @@ static ssize_t judged(struct ipw_link *l, ssize_t r, const char *what)
         if (r >= 0)
                 return r;
         ipw_link_why(l, &why);
-        check_error(r, &why, what);
+        world_check_error(r, &why, what);
         return r;
 }
 
@@ -92,7 +92,7 @@ static struct ipw_link *open_at(const char *address, unsigned how)
         int r = ipw_open(&l, address, how, SHORTLY, &why);
 
         if (r < 0)
-                check_error(r, &why, "ipw_open()");
+                world_check_error(r, &why, "ipw_open()");
         BROKEN_UNLESS(r <= 0 && (r == 0) == (l != NULL), "ipw_open() says %d and gives %p", r, (void *)l);
         return l;
 }
@@ -129,7 +129,7 @@ static bool make_ends(struct world *w, unsigned how)
         }
         r = ipw_ends(a, b, w->address, how, &why);
         if (r < 0)
-                check_error(r, &why, "ipw_ends()");
+                world_check_error(r, &why, "ipw_ends()");
         if (r < 0)
                 return false;
         strcpy(w->push, a);
@@ -158,7 +158,7 @@ static void finish(struct world *w, struct ipw_link *a, struct ipw_link *b)
                 return;
         r = ipw_remove(w->address, &why);
         if (r < 0)
-                check_error(r, &why, "ipw_remove()");
+                world_check_error(r, &why, "ipw_remove()");
         fault_pause(true); /* the fault is over: now it must go */
         r = ipw_remove(w->address, &why);
         BROKEN_UNLESS(r == 0 || r == -ENOENT || r == -EOPNOTSUPP, "ipw_remove() afterwards: %s: %s", strerrorname_np(-r), why.text);
@@ -893,6 +893,7 @@ const struct scenario scenarios[] = {
         { "unnamed", has_name, play_unnamed, false },
         { "blocked", is_shared, play_blocked, true },
         { "plain", is_fifo, play_plain_reader, false },
+        { "turns", always, play_gate, true, .for_gates = true },
         { 0 },
 };
 /* clang-format on */

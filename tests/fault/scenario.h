@@ -23,13 +23,16 @@ struct scenario {
         bool (*fits)(const struct world *);
         void (*run)(struct world *);
         bool endless; /* waits without a timeout: what fails must not fail for ever */
+        bool for_gates;
 };
+void play_gate(struct world *);
 extern const struct scenario scenarios[]; /* ends with one that has no name */
 
 bool world_make(struct world *, const char *root);
 void world_clear(struct world *); /* whatever state it is in */
 /* After a scenario has closed all and removed the object: nothing is there. */
 void world_check_names(struct world *);
+void world_check_error(ssize_t r, const struct ipw_why *, const char *what); /* it is one, and has a text */
 
 void broken(const char *file, int line, const char *format, ...) __attribute__((noreturn, format(printf, 3, 4)));
 #define BROKEN_UNLESS(condition, ...)                            \
