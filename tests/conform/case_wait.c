@@ -28,7 +28,7 @@ static unsigned stuff(struct run *run, struct ipw_link *out)
                 CHECK(++count < 1000000, "takes messages without end");
         check_no_room(run, out, n, 100, 1, &count);
         /* Where the kernel moves things on by itself there may be room again: until there is none for good. */
-        while (run->row->partial && ((n = try_put(run, out, 100, 1, count, IPW_MS(20))) == 100 || n == -EINPROGRESS))
+        while ((run->row->partial || is_bytes(run)) && ((n = try_put(run, out, 100, 1, count, IPW_MS(20))) == 100 || n == -EINPROGRESS))
                 count++;
         return count;
 }
@@ -67,7 +67,7 @@ static void time_out_sending(struct run *run, struct ipw_link *in, struct ipw_li
         for (;;) {
                 start = now();
                 n = try_put(run, out, 100, 1, count, IPW_MS(20));
-                if ((n != 100 && n != -EINPROGRESS) || !run->row->partial)
+                if ((n != 100 && n != -EINPROGRESS) || !(run->row->partial || is_bytes(run)))
                         break;
                 count++; /* where the kernel moves things on by itself there may be room again, for all of it or for a part */
         }
