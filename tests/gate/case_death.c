@@ -35,6 +35,7 @@ void case_fork(struct run *run)
 {
         struct ipw_gate *g = open_gate(run, 0);
 
+        peer_end(peer(run, as_child, g)); /* also when it is free */
         take_all(run, g);
         peer_end(peer(run, as_child, g));
         peer_end(peer(run, find_taken, NULL));
