@@ -19,7 +19,7 @@
 #include "number.h"
 #include "target.h"
 
-enum { TURNS = 300, HOLDER = 0, WAITER = 1 };
+enum { TURNS = 300, ALL_TURNS = 2 * TURNS, HOLDER = 0, WAITER = 1 };
 static const int64_t step = 3000000000;    /* ns: no single step takes that long on a machine that works */
 static const int64_t patience = 100000000; /* ns: a permit that is gone does not come in that time either */
 
@@ -28,7 +28,7 @@ struct table {
         volatile uint64_t counter; /* plain: only exclusion keeps it right */
         volatile int last;         /* who was inside before */
         volatile int64_t released; /* when */
-        int64_t times[2 * TURNS];
+        int64_t times[ALL_TURNS];
         uint64_t samples;
         uint64_t held, waiting;
         int freed;
@@ -76,7 +76,7 @@ static void pass(void *context)
 
                 if (ipw_gate_acquire(g, 0, IPW_FOREVER) < 0)
                         fail_gate(report, g);
-                if (t->last == !j->side && t->samples < 2 * TURNS)
+                if (t->last == !j->side && t->samples < ALL_TURNS)
                         t->times[t->samples++] = now() - t->released;
                 before = t->counter;
                 pause_for(100000); /* long enough for the other to come and fall asleep */
@@ -167,9 +167,9 @@ static void pass_it(struct tour *tour, struct table *t, struct tour_gate *row, s
         row->passed = t->counter;
         qsort(t->times, t->samples, sizeof(t->times[0]), ascending);
         row->hand_over = t->samples ? t->times[t->samples / 2] : 0;
-        if (row->end == DUO_WELL && row->passed != 2 * TURNS) {
+        if (row->end == DUO_WELL && row->passed != ALL_TURNS) {
                 row->end = DUO_FAILED;
-                (void)snprintf(row->why, sizeof(row->why), "two were inside together: of %d turns %llu were counted", 2 * TURNS,
+                (void)snprintf(row->why, sizeof(row->why), "two were inside together: of %d turns %llu were counted", ALL_TURNS,
                                (unsigned long long)row->passed);
         }
 }
