@@ -33,6 +33,7 @@
 #include "number.h"
 #include "option.h"
 #include "sys.h"
+#include "turn.h"
 #include "why.h"
 
 enum kind { OFD, POSIX, FLOCK, ANY }; /* the order of the words of kind= */
@@ -153,7 +154,7 @@ static int verify(struct lock *l)
 /* ---- taking and giving --------------------------------------------------------------------------------------------------------------- */
 
 /* One fcntl(2) lock call on `length` bytes from `start`. */
-static int byte_lock(const struct lock *l, short type, int64_t start, int64_t length, bool wait)
+static always_inline int byte_lock(const struct lock *l, short type, int64_t start, int64_t length, bool wait)
 {
         struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length };
         int command = l->kind == POSIX ? (wait ? F_SETLKW : F_SETLK) : (wait ? F_OFD_SETLKW : F_OFD_SETLK);
@@ -162,7 +163,7 @@ static int byte_lock(const struct lock *l, short type, int64_t start, int64_t le
         return r == -EACCES ? -EAGAIN : r;
 }
 
-static int whole_flock(const struct lock *l, int operation, bool wait)
+static always_inline int whole_flock(const struct lock *l, int operation, bool wait)
 {
         return sys_flock("take or give back the whole file", l->fd, operation | (wait ? 0 : LOCK_NB));
 }
@@ -188,7 +189,7 @@ static int take_permit(struct lock *l)
         return r;
 }
 
-static int take(struct lock *l, unsigned mode, bool wait)
+static always_inline int take(struct lock *l, unsigned mode, bool wait)
 {
         short type = mode & IPW_SHARED ? F_RDLCK : F_WRLCK;
         int operation = mode & IPW_SHARED ? LOCK_SH : LOCK_EX, r;
@@ -220,7 +221,7 @@ static int give_permit(struct lock *l)
         return r;
 }
 
-static int give(struct lock *l)
+static always_inline int give(struct lock *l)
 {
         int r = 0;
 
@@ -233,7 +234,7 @@ static int give(struct lock *l)
         return r;
 }
 
-static int lock_acquire(struct gate *gate, unsigned mode, unsigned flags)
+static int lock_attempt(struct gate *gate, unsigned mode, unsigned flags)
 {
         struct lock *l = container_of(gate, struct lock, gate);
         bool wait = flags & GATE_SLEEP;
@@ -260,17 +261,22 @@ static int lock_acquire(struct gate *gate, unsigned mode, unsigned flags)
         return r;
 }
 
+static int lock_acquire(struct gate *gate, unsigned mode, int64_t timeout)
+{
+        return gate_taken(gate, mode, timeout, lock_attempt(gate, mode, 0));
+}
+
 static int lock_release(struct gate *gate)
 {
         struct lock *l = container_of(gate, struct lock, gate);
         int r;
 
         if (!l->held)
-                return -EPERM;
+                return gate_failed(gate, -EPERM);
         r = give(l);
         if (r == 0)
                 l->held--;
-        return r;
+        return gate_given(gate, r);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------------------------- */
@@ -370,7 +376,7 @@ static void lock_freep(struct lock **l)
 }
 
 static const struct gate_ops lock_ops = {
-        .acquire = lock_acquire, .release = lock_release, .value = lock_value, .why = lock_why, .close = lock_close
+        .acquire = lock_acquire, .attempt = lock_attempt, .release = lock_release, .value = lock_value, .why = lock_why, .close = lock_close
 };
 
 /* ---- the address --------------------------------------------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #include "named.h"
 #include "option.h"
 #include "sys.h"
+#include "turn.h"
 #include "why.h"
 
 struct semaphore {
@@ -32,7 +33,7 @@ struct semaphore {
         char *name;
 };
 
-static int semaphore_acquire(struct gate *gate, unsigned mode, unsigned flags)
+static int semaphore_attempt(struct gate *gate, unsigned mode, unsigned flags)
 {
         struct semaphore *s = container_of(gate, struct semaphore, gate);
 
@@ -40,6 +41,11 @@ static int semaphore_acquire(struct gate *gate, unsigned mode, unsigned flags)
         if (unlikely(flags & GATE_SLEEP))
                 return sys_sem_wait("wait for a permit", s->sem);
         return sys_sem_trywait("take a permit if there is one", s->sem);
+}
+
+static int semaphore_acquire(struct gate *gate, unsigned mode, int64_t timeout)
+{
+        return gate_taken(gate, mode, timeout, semaphore_attempt(gate, mode, 0));
 }
 
 static int semaphore_acquire_until(struct gate *gate, unsigned mode, int64_t until)
@@ -53,7 +59,7 @@ static int semaphore_acquire_until(struct gate *gate, unsigned mode, int64_t unt
 
 static int semaphore_release(struct gate *gate)
 {
-        return sys_sem_post("give a permit back", container_of(gate, struct semaphore, gate)->sem);
+        return gate_given(gate, sys_sem_post("give a permit back", container_of(gate, struct semaphore, gate)->sem));
 }
 
 static int semaphore_value(struct gate *gate)
@@ -99,6 +105,7 @@ static void semaphore_close(struct gate *gate, int inherited)
 }
 
 static const struct gate_ops semaphore_ops = { .acquire = semaphore_acquire,
+                                               .attempt = semaphore_attempt,
                                                .acquire_until = semaphore_acquire_until,
                                                .release = semaphore_release,
                                                .value = semaphore_value,

@@ -30,6 +30,7 @@
 #include "runtime.h"
 #include "sys.h"
 #include "sysv.h"
+#include "turn.h"
 #include "why.h"
 
 enum { GRACE_SECONDS = 1, OPEN_TRIES = 100 };
@@ -51,14 +52,16 @@ static int gone(int r)
         return r == -EINVAL ? -EIDRM : r;
 }
 
-static int operate(struct semaphore *s, short by, short flags, const struct timespec *left)
+static always_inline int operate(struct semaphore *s, short by, short flags, const struct timespec *left)
 {
         struct sembuf op = { .sem_num = s->index, .sem_op = by, .sem_flg = (short)((s->undo ? SEM_UNDO : 0) | flags) };
 
-        return gone(sys_semtimedop("take or give a permit", s->id, &op, 1, left));
+        if (left)
+                return gone(sys_semtimedop("take a permit, but do not wait for ever", s->id, &op, 1, left));
+        return gone((int)sys_semop("take or give a permit", s->id, &op, 1));
 }
 
-static int take(struct gate *gate, short flags, const struct timespec *left)
+static always_inline int take(struct gate *gate, short flags, const struct timespec *left)
 {
         struct semaphore *s = container_of(gate, struct semaphore, gate);
         int r = operate(s, -1, flags, left);
@@ -68,10 +71,15 @@ static int take(struct gate *gate, short flags, const struct timespec *left)
         return r;
 }
 
-static int semaphore_acquire(struct gate *gate, unsigned mode, unsigned flags)
+static int semaphore_attempt(struct gate *gate, unsigned mode, unsigned flags)
 {
         (void)mode;
         return take(gate, flags & GATE_SLEEP ? 0 : IPC_NOWAIT, NULL);
+}
+
+static int semaphore_acquire(struct gate *gate, unsigned mode, int64_t timeout)
+{
+        return gate_taken(gate, mode, timeout, take(gate, IPC_NOWAIT, NULL));
 }
 
 static int semaphore_acquire_until(struct gate *gate, unsigned mode, int64_t until)
@@ -89,11 +97,11 @@ static int semaphore_release(struct gate *gate)
         int r;
 
         if (s->undo && !s->held)
-                return -EPERM;
+                return gate_failed(gate, -EPERM);
         r = operate(s, 1, IPC_NOWAIT, NULL);
         if (r == 0 && s->held)
                 s->held--;
-        return r;
+        return gate_given(gate, r);
 }
 
 static int semaphore_value(struct gate *gate)
@@ -154,6 +162,7 @@ static void semaphore_close(struct gate *gate, int inherited)
 }
 
 static const struct gate_ops semaphore_ops = { .acquire = semaphore_acquire,
+                                               .attempt = semaphore_attempt,
                                                .acquire_until = semaphore_acquire_until,
                                                .release = semaphore_release,
                                                .value = semaphore_value,

@@ -62,6 +62,11 @@ int sys_semget_(struct sys_site *site, key_t key, int n, int flags)
         THROUGH(semget(key, n, flags), "0x%x, %d, 0%o", (unsigned)key, n, flags);
 }
 
+int sys_semop_(struct sys_site *site, int id, struct sembuf *ops, size_t n)
+{
+        THROUGH(semop(id, ops, n), "%d, {%u, %d, 0x%x}, %zu", id, ops->sem_num, ops->sem_op, (unsigned)ops->sem_flg, n);
+}
+
 int sys_semtimedop_(struct sys_site *site, int id, struct sembuf *ops, size_t n, const struct timespec *left)
 {
         THROUGH(semtimedop(id, ops, n, left), "%d, {%u, %d, 0x%x}, %zu", id, ops->sem_num, ops->sem_op, (unsigned)ops->sem_flg, n);

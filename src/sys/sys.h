@@ -48,9 +48,9 @@
 #define sys_sem_getvalue(meaning, sem, value)                sys_sem_getvalue_(SYS_SITE("sem_getvalue", meaning), sem, value)
 /* System V semaphores */
 #define sys_semget(meaning, key, n, flags) sys_semget_(SYS_SITE("semget", meaning), key, n, flags)
-#define sys_semtimedop(meaning, id, ops, n, left)                                                                                          \
-        SYS_IN_PLACE(sys_semtimedop_(SYS_SITE("semtimedop", meaning), id, ops, n, left), semtimedop(id, ops, n, left), SYS_semtimedop, id, \
-                     ops, n, left)
+#define sys_semop(meaning, id, ops, n) \
+        SYS_IN_PLACE(sys_semop_(SYS_SITE("semop", meaning), id, ops, n), semop(id, ops, n), SYS_semop, id, ops, n)
+#define sys_semtimedop(meaning, id, ops, n, left)      sys_semtimedop_(SYS_SITE("semtimedop", meaning), id, ops, n, left)
 #define sys_semctl(meaning, id, index, command, value) sys_semctl_(SYS_SITE("semctl", meaning), id, index, command, value)
 /* files, pipes and their names */
 #define sys_open(meaning, path, flags, mode) sys_open_(SYS_SITE("open", meaning), path, flags, mode)
@@ -194,6 +194,7 @@ int sys_sem_clockwait_(struct sys_site *, sem_t *, const struct timespec *until)
 int sys_sem_post_(struct sys_site *, sem_t *);
 int sys_sem_getvalue_(struct sys_site *, sem_t *, int *value);
 int sys_semget_(struct sys_site *, key_t key, int n, int flags);
+int sys_semop_(struct sys_site *, int id, struct sembuf *, size_t n);
 int sys_semtimedop_(struct sys_site *, int id, struct sembuf *, size_t n, const struct timespec *left);
 int sys_semctl_(struct sys_site *, int id, int index, int command,
                 void *value); /* value: by the union of semctl(2), a pointer or (void *)(long)number */
