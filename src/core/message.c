@@ -49,6 +49,19 @@ static ssize_t stop_sending(struct ipw_link *l, const struct ipw_message *m, ssi
         return -EINPROGRESS;
 }
 
+/*
+ * After -EAGAIN or -EINTR in that direction: 0 to try again. Signals that interrupt each try must not keep the caller longer than it said, so a try that was
+ * interrupted ends with the time like one that waited.
+ */
+static ssize_t try_again(struct ipw_link *l, unsigned direction, int64_t until, ssize_t r)
+{
+        if (r == -EAGAIN)
+                return handle_wait(l, direction, until);
+        if (r != -EINTR || l->how & IPW_SIGNALS)
+                return r;
+        return until != NEVER && clock_now() >= until ? -ETIMEDOUT : 0;
+}
+
 /* `r` is what the first try said: -EAGAIN or -EINTR. */
 static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout, ssize_t r)
 {
@@ -56,17 +69,10 @@ static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, siz
 
         if (l->spin)
                 SPIN(l, r, l->link->ops->send(l->link, m, n, 0));
-        for (;;) {
-                if (r == -EAGAIN)
-                        r = handle_wait(l, IPW_SEND, until);
-                else if (r == -EINTR && !(l->how & IPW_SIGNALS))
-                        r = 0;
-                if (r)
-                        break;
+        while ((r = try_again(l, IPW_SEND, until, r)) == 0)
                 r = l->link->ops->send(l->link, m, n, handle_flags(l, timeout));
-        }
         if (r == -ETIMEDOUT || r == -EINTR || r == -ECANCELED)
-                r = stop_sending(l, m, r);
+                r = stop_sending(l, m, r == -ETIMEDOUT && timeout == 0 ? -EAGAIN : r);
         return r;
 }
 
@@ -128,15 +134,9 @@ static ssize_t recv_waiting(struct ipw_link *l, struct ipw_message *m, size_t n,
 
         if (l->spin)
                 SPIN(l, r, l->link->ops->recv(l->link, m, n, 0));
-        for (;;) {
-                if (r == -EAGAIN)
-                        r = handle_wait(l, IPW_RECV, until);
-                else if (r == -EINTR && !(l->how & IPW_SIGNALS))
-                        r = 0;
-                if (r)
-                        return r;
+        while ((r = try_again(l, IPW_RECV, until, r)) == 0)
                 r = l->link->ops->recv(l->link, m, n, handle_flags(l, timeout));
-        }
+        return r == -ETIMEDOUT && timeout == 0 ? -EAGAIN : r;
 }
 
 static always_inline ssize_t recv_some(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout)

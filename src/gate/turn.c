@@ -43,6 +43,8 @@ static int wait(struct gate *g, unsigned mode, int64_t timeout)
                         r = until == NEVER ? g->ops->attempt(g, mode, GATE_SLEEP) : -EAGAIN;
                 if (r == -EAGAIN)
                         r = look_again(g, mode, until);
+                if (r == -EINTR && !(g->how & IPW_SIGNALS) && until != NEVER && clock_now() >= until)
+                        return -ETIMEDOUT; /* signals that interrupt every try do not outlast the caller's time */
         } while (r == -EINTR && !(g->how & IPW_SIGNALS));
         return r;
 }

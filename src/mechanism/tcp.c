@@ -285,7 +285,7 @@ static int finish(int fd, const struct request *request, int64_t until)
                 r = sys_ppoll("does the other host answer", &p, 1, until == NEVER ? NULL : &left);
                 if (r > 0)
                         break;
-                if (r == 0)
+                if (r == 0 || (r == -EINTR && until != NEVER && clock_now() >= until))
                         return -EINPROGRESS;
                 if (r != -EINTR || request->how & IPW_SIGNALS)
                         return r;

@@ -88,6 +88,6 @@ int inet_diag_owner(int diag, const struct sockaddr *local, const struct sockadd
         do { /* it is there once the question is put */
                 n = sys_recv("the kernel's answer", diag, &answer, sizeof(answer), MSG_DONTWAIT);
                 r = n < 0 ? (int)n : read_answer(&answer.header, (size_t)n, question.header.nlmsg_seq, uid);
-        } while (r == -EINTR || (n >= 0 && r == -EAGAIN));
+        } while (n >= 0 && r == -EAGAIN);
         return r == -EAGAIN ? -EPROTO : r;
 }

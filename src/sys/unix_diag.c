@@ -129,10 +129,8 @@ int unix_diag_bound(int directory, const char *name, const struct stat *st)
         if (fd < 0)
                 return fd;
         r = ask(fd);
-        while (r == 0) {
-                n = sys_recv("the list of sockets", fd, answer, ROOM, 0);
-                if (n == -EINTR)
-                        continue;
+        while (r == 0) { /* it is there once it was asked for, so no signal can interrupt this */
+                n = sys_recv("the list of sockets", fd, answer, ROOM, MSG_DONTWAIT);
                 r = n < 0 ? (int)n : n == 0 ? -EPROTO : look_through(&wanted, answer, (size_t)n);
         }
         return r == -ENODATA ? 0 : r;
@@ -172,9 +170,7 @@ static int ask_number(int fd, uint32_t inode, uint32_t show, unsigned short type
         n = sys_send("what is known of that socket", fd, &question, sizeof(question), 0);
         if (n < 0)
                 return (int)n;
-        do {
-                n = sys_recv("what is known of that socket", fd, &answer, sizeof(answer), 0);
-        } while (n == -EINTR);
+        n = sys_recv("what is known of that socket", fd, &answer, sizeof(answer), MSG_DONTWAIT); /* as above */
         if (n < 0)
                 return (int)n;
         if (!NLMSG_OK(&answer.header, (size_t)n))

@@ -403,7 +403,7 @@ static bool worth(const struct world *w, unsigned index, unsigned way)
         return true;
 }
 
-/* `way` numbers the failures of one call: each error, then one of them for ever, then few bytes. */
+/* `way` numbers the failures of one call: each error, then one of them for ever, then few bytes, then signals for ever. */
 static void try_way(const struct scenario *scenario, struct world *w, unsigned at, int error, bool on, unsigned way)
 {
         unsigned fresh[FRESH], count;
@@ -430,6 +430,13 @@ static void try_way(const struct scenario *scenario, struct world *w, unsigned a
         }
 }
 
+static bool is_interruptible(const int *errors)
+{
+        while (*errors && *errors != EINTR)
+                errors++;
+        return *errors;
+}
+
 static void sweep_call(const struct scenario *scenario, struct world *w, unsigned at)
 {
         const int *errors = errors_for(plan.seen[at].site->call);
@@ -437,8 +444,12 @@ static void sweep_call(const struct scenario *scenario, struct world *w, unsigne
 
         for (; errors[n]; n++)
                 try_way(scenario, w, at, errors[n], false, n);
-        if (!scenario->endless && (errors[0] != EINTR || errors[1])) /* signals do not come for ever */
-                try_way(scenario, w, at, errors[errors[0] == EINTR], true, n);
+        if (!scenario->endless) {
+                if (errors[0] != EINTR || errors[1])
+                        try_way(scenario, w, at, errors[errors[0] == EINTR], true, n);
+                if (is_interruptible(errors)) /* a signal each time: the caller's time ends it */
+                        try_way(scenario, w, at, EINTR, true, n + 3);
+        }
         if (!plan.seen[at].sized)
                 return;
         try_way(scenario, w, at, 0, false, n + 1);
