@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A queue: each message goes to one receiver.
+ *
+ * Positions count bytes and never wrap; a record lies in one piece, and what is left at the end of a lap is skipped. A sender writes behind the tail, where nobody
+ * reads, and then stores the tail (release); a receiver loads the tail (acquire), reads, and stores the head (release); a sender loads the head
+ * (acquire) before it writes there again. These four are all the order there is; docs/internals/ring.md argues for each.
+ *
+ * With several on one side, a lock is around all that; alone, there is none, and the own position need not even be shared to be known. Each side
+ * remembers the other's word: it only grows, so an old one errs on the safe side and is loaded anew only when it does not suffice.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "message.h"
+#include "ring.h"
+
+static uint64_t record_size(uint64_t payload)
+{
+        return (RING_HEADER + payload + RING_HEADER - 1) & ~(uint64_t)(RING_HEADER - 1);
+}
+
+/* Where a position lies. Divides once a lap. */
+static always_inline uint64_t offset(const struct ring *r, struct ring_side *side, uint64_t at)
+{
+        uint64_t offset = at - side->lap;
+
+        if (unlikely(offset >= r->capacity)) {
+                side->lap = at - at % r->capacity;
+                offset = at - side->lap;
+        }
+        return offset;
+}
+
+static always_inline shared64 *word_at(const struct ring *r, uint64_t offset)
+{
+        return (shared64 *)(r->bytes + offset);
+}
+
+static always_inline int lock(const struct ring *r, struct ring_side *side, shared64 *word)
+{
+        uint64_t was = 0;
+
+        if (side->alone || likely(swap_if(word, &was, r->me)))
+                return 0;
+        side->holder = was;
+        return -EBUSY;
+}
+
+static always_inline void unlock(const struct ring_side *side, shared64 *word)
+{
+        if (!side->alone)
+                store_release(word, 0);
+}
+
+/*
+ * The store that counts. Just before it a last look whether the lock is still ours: a program that closed descriptors which were not its own (closefrom(3))
+ * looks dead while it lives.
+ */
+static always_inline int commit(const struct ring *r, struct ring_side *side, shared64 *lock_word, shared64 *word, uint64_t at)
+{
+        if (!side->alone && unlikely(load_relaxed(lock_word) != r->me))
+                return -ESTALE;
+        store_release(word, at);
+        side->at = at;
+        return 0;
+}
+
+/* ---- putting in --------------------------------------------------------------------------------------------------------------------- */
+
+/* Is there room for `size` bytes at `at`? 0, -EAGAIN, -EBADMSG. */
+static always_inline int make_sure(struct ring *r, uint64_t at, uint64_t size)
+{
+        uint64_t used = at - r->put.other;
+
+        if (likely(used <= r->capacity && r->capacity - used >= size))
+                return 0;
+        r->put.other = load_acquire(&r->words->head);
+        used = at - r->put.other;
+        if (used > r->capacity)
+                return -EBADMSG;
+        return r->capacity - used >= size ? 0 : -EAGAIN;
+}
+
+static always_inline int put_one(struct ring *r, const struct ipw_message *m, uint64_t *tail)
+{
+        uint64_t size = message_size(m), at = *tail, where, left, need;
+        int error;
+
+        if (unlikely(size > ring_max_message(r->capacity)))
+                return -EMSGSIZE;
+        need = record_size(size);
+        where = offset(r, &r->put, at);
+        left = r->capacity - where;
+        error = make_sure(r, at, need <= left ? need : left + need);
+        if (unlikely(error)) {
+                r->put.wanted = need <= left ? need : left + need;
+                return error;
+        }
+        if (unlikely(need > left)) {
+                store_relaxed(word_at(r, where), RECORD_SKIP | left);
+                at += left;
+                where = 0;
+        }
+        store_relaxed(word_at(r, where), RECORD_MESSAGE | size);
+        message_copy(r->bytes + where + RING_HEADER, m, 0, size);
+        *tail = at + need;
+        return 0;
+}
+
+ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
+{
+        uint64_t tail, before;
+        size_t done = 0;
+        int error;
+
+        error = lock(r, &r->put, &r->words->writer);
+        if (unlikely(error))
+                return error;
+        tail = before = r->put.alone ? r->put.at : load_relaxed(&r->words->tail);
+        if (unlikely(tail % RING_HEADER))
+                error = -EBADMSG;
+        while (done < n && error == 0) {
+                error = put_one(r, &m[done], &tail);
+                done += error == 0;
+        }
+        if (likely(tail != before)) {
+                int late = commit(r, &r->put, &r->words->writer, &r->words->tail, tail);
+
+                if (unlikely(late)) /* the lock is another's: not ours to give back */
+                        return late;
+        }
+        unlock(&r->put, &r->words->writer);
+        return done ? (ssize_t)done : error;
+}
+
+/* ---- taking out --------------------------------------------------------------------------------------------------------------------- */
+
+/* How many bytes are there from `at` on? 0: none. */
+static always_inline int look(struct ring *r, uint64_t at, uint64_t *there)
+{
+        *there = r->take.other - at;
+        if (likely(*there && *there <= r->capacity))
+                return 0;
+        r->take.other = load_acquire(&r->words->tail);
+        *there = r->take.other - at;
+        return *there <= r->capacity && *there % RING_HEADER == 0 ? 0 : -EBADMSG;
+}
+
+/* The record at `*at`, behind what is skipped: where its payload lies, and how large it is. 0, -EAGAIN, -EBADMSG. */
+static always_inline int find(struct ring *r, uint64_t *at, const unsigned char **payload, uint64_t *size)
+{
+        uint64_t there, where, header;
+        int error = look(r, *at, &there);
+
+        if (unlikely(error))
+                return error;
+        if (!there)
+                return -EAGAIN;
+        where = offset(r, &r->take, *at);
+        header = load_relaxed(word_at(r, where));
+        if (unlikely((header & RECORD_KIND) == RECORD_SKIP)) {
+                uint64_t left = r->capacity - where;
+
+                if ((header & ~RECORD_KIND) != left || left >= there) /* never committed without what comes behind it */
+                        return -EBADMSG;
+                *at += left;
+                there -= left;
+                where = 0;
+                header = load_relaxed(word_at(r, where));
+        }
+        *size = header & ~RECORD_KIND;
+        if (unlikely((header & RECORD_KIND) != RECORD_MESSAGE || record_size(*size) > there || record_size(*size) > r->capacity - where))
+                return -EBADMSG;
+        *payload = r->bytes + where + RING_HEADER;
+        return 0;
+}
+
+static always_inline int take_one(struct ring *r, struct ipw_message *m, uint64_t *head)
+{
+        const unsigned char *payload = NULL;
+        uint64_t size = 0, at = *head;
+        int error = find(r, &at, &payload, &size);
+
+        if (unlikely(error))
+                return error;
+        m->size = size;
+        if (unlikely(size > m->capacity))
+                return -EMSGSIZE;
+        if (size)
+                memcpy(m->data, payload, size);
+        m->flags = 0;
+        *head = at + record_size(size);
+        return 0;
+}
+
+ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
+{
+        uint64_t head, before;
+        size_t done = 0;
+        int error;
+
+        error = lock(r, &r->take, &r->words->reader);
+        if (unlikely(error))
+                return error;
+        head = before = r->take.alone ? r->take.at : load_relaxed(&r->words->head);
+        if (unlikely(head % RING_HEADER))
+                error = -EBADMSG;
+        while (done < n && error == 0) {
+                error = take_one(r, &m[done], &head);
+                done += error == 0;
+        }
+        if (likely(head != before)) {
+                int late = commit(r, &r->take, &r->words->reader, &r->words->head, head);
+
+                if (unlikely(late))
+                        return late;
+        }
+        unlock(&r->take, &r->words->reader);
+        return done ? (ssize_t)done : error;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------------------------------ */
+
+uint64_t ring_fill(const struct ring *r)
+{
+        uint64_t head = load_acquire(&r->words->head);
+
+        return load_acquire(&r->words->tail) - head;
+}
+
+bool ring_has_room(const struct ring *r, uint64_t wanted)
+{
+        uint64_t used = ring_fill(r);
+
+        return used > r->capacity || r->capacity - used >= wanted;
+}
+
+bool ring_has_message(const struct ring *r)
+{
+        return ring_fill(r) != 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages through shared memory: pure functions over it. They never wait, make no system call and know no process: they say "no room",
+ * "nothing here" or "owned by slot n", and layer share/ does the rest.
+ *
+ * One store makes a batch of messages visible: that of the tail. A sender that dies before it has sent nothing; after it, all. A receiver takes with
+ * one store of the head. So there is nothing to repair after the dead but a lock they held, and what such a lock protects is whole at every moment.
+ *
+ * A process that maps the ring and writes nonsense can stop it (-EBADMSG), but cannot make others read or write beyond it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "image.h"
+#include "ipcway.h"
+
+/* What an image is shaped like: a private, checked copy. */
+struct ring_shape {
+        uint64_t size, capacity;
+        uint32_t flags, slots, rings;
+        uint64_t words[IMAGE_RINGS], bytes[IMAGE_RINGS]; /* offsets */
+};
+
+/* One user's view of one ring. Sending and receiving use different fields, so each may have a thread of its own. */
+struct ring {
+        struct ring_words *words;
+        unsigned char *bytes;
+        uint64_t capacity;
+        uint64_t me; /* what our locks hold */
+        struct ring_side {
+                bool alone;      /* nobody else is on this side: no lock */
+                uint64_t at;     /* alone: where we are */
+                uint64_t lap;    /* where the lap began that we were last seen in */
+                uint64_t other;  /* the other side's word as last seen: it only grows */
+                uint64_t holder; /* after -EBUSY */
+                uint64_t wanted; /* sending, after -EAGAIN: bytes that must be free */
+        } put, take;
+};
+
+/* How large an image with these rings is. Sizes are rounded up to what fits. */
+void ring_plan(struct ring_shape *, uint32_t flags, uint32_t slots, uint64_t capacity);
+/* Writes a fresh image; `memory` is zero and has shape.size bytes. The magic comes last. */
+void ring_format(void *memory, const struct ring_shape *, const unsigned char boot[16], uint64_t now, uint32_t pid);
+/*
+ * Is it an image that this program can use, and of what shape? -EBADMSG: it is none; -EPROTO: of another version, word size or byte order; -ERANGE: its
+ * parts do not lie within `size` bytes. `what` gets words for that.
+ */
+int ring_check(const void *memory, uint64_t size, struct ring_shape *, const char **what);
+/* Is there something that says it is a ring? */
+bool ring_is_one(const void *memory, uint64_t size);
+
+static inline struct slot *ring_slot(void *memory, uint32_t index)
+{
+        return (struct slot *)((char *)memory + IMAGE_PAGE) + index;
+}
+static inline uint64_t ring_owner(uint32_t slot, uint32_t epoch)
+{
+        return (uint64_t)epoch << 32 | (slot + 1);
+}
+static inline uint64_t ring_max_message(uint64_t capacity)
+{
+        return capacity / 2 - RING_HEADER; /* with what is left unused at the end it fits into an empty ring, wherever that begins */
+}
+
+void ring_use(struct ring *, void *memory, const struct ring_shape *, uint32_t which, uint64_t me);
+
+/*
+ * Puts up to n messages in. Returns how many, at least 1; -EAGAIN: no room for the first, `put.wanted` says how much it needs; -EBUSY: another is
+ * writing, `put.holder` says who; -EMSGSIZE; -EBADMSG: the ring is broken; -ESTALE: others took us for dead.
+ */
+ssize_t ring_put(struct ring *, const struct ipw_message *, size_t n);
+
+/* Takes up to n messages out. -EAGAIN: there is none; -EBUSY; -EMSGSIZE: m->size is set and it stays where it is; -EBADMSG; -ESTALE. */
+ssize_t ring_take(struct ring *, struct ipw_message *, size_t n);
+
+/* Without a lock, for who is about to sleep: may a try succeed? A lie costs a try. */
+bool ring_has_room(const struct ring *, uint64_t wanted);
+bool ring_has_message(const struct ring *);
+/* Bytes that are neither taken nor free; messages cannot be counted without reading them. */
+uint64_t ring_fill(const struct ring *);

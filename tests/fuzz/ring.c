@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An image that anybody may have written is attached to and used. The first byte says where the bytes go: over the head of a good image, or over its words and records.
+ * Nothing is read or written outside (the image has memory of its own), and every operation ends.
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fuzz.h"
+
+static void use(void *memory, const struct ring_shape *s, uint32_t which)
+{
+        static char room[8192];
+        struct ring r;
+
+        ring_use(&r, memory, s, which, ring_owner(0, 1));
+        for (int i = 0; i < 40; i++) {
+                struct ipw_message m = { .data = room, .capacity = sizeof(room), .size = (size_t)i * 50 };
+                ssize_t n = i % 3 ? ring_take(&r, &m, 1) : ring_put(&r, &m, 1);
+
+                must(n == 1 || n == -EAGAIN || n == -EBUSY || n == -EMSGSIZE || n == -EBADMSG);
+                (void)ring_has_room(&r, 100);
+                (void)ring_has_message(&r);
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        static const unsigned char boot[16] = { 1 };
+        const char *what = NULL;
+        struct ring_shape plan, s;
+        char *memory;
+        size_t at;
+
+        if (size < 2)
+                return 0;
+        ring_plan(&plan, data[0] >> 4, 2, 4096 + (data[1] & 15) * 8);
+        memory = aligned_alloc(4096, plan.size);
+        must(memory);
+        memset(memory, 0, plan.size);
+        ring_format(memory, &plan, boot, 1, 1);
+        at = data[0] & 1 ? plan.words[0] : data[0] & 2 ? plan.bytes[0] : 0;
+        data += 2;
+        size -= 2;
+        memcpy(memory + at, data, size < plan.size - at ? size : plan.size - at);
+        if (ring_check(memory, plan.size, &s, &what) == 0) {
+                must(s.size <= plan.size && s.rings <= IMAGE_RINGS);
+                for (uint32_t i = 0; i < s.rings; i++) {
+                        must(s.words[i] + sizeof(struct ring_words) <= s.size && s.bytes[i] + s.capacity <= s.size);
+                        use(memory, &s, i);
+                }
+        } else {
+                must(what);
+        }
+        free(memory);
+        return 0;
+}
