@@ -218,31 +218,25 @@ static int threads(void)
 /* Returns once as many threads beside this one sleep. */
 static void await_sleeping_thread(int n)
 {
-        char path[300], text[300], *at;
+        char path[300];
         struct dirent *entry;
+        int sleeping, looks = 0;
 
-        for (int sleeping = 0; sleeping < n; (void)sched_yield()) {
+        for (;;) {
                 DIR *tasks = opendir("/proc/self/task");
 
                 assert_non_null(tasks);
                 sleeping = 0;
                 while ((entry = readdir(tasks))) {
-                        ssize_t length;
-                        int fd;
-
                         if (*entry->d_name == '.' || atoi(entry->d_name) == getpid())
                                 continue;
                         (void)snprintf(path, sizeof(path), "/proc/self/task/%s/stat", entry->d_name);
-                        fd = open(path, O_RDONLY | O_CLOEXEC);
-                        if (fd < 0)
-                                continue;
-                        length = read(fd, text, sizeof(text) - 1);
-                        (void)close(fd);
-                        text[length > 0 ? length : 0] = 0;
-                        at = strrchr(text, ')');
-                        sleeping += at && at[2] == 'S';
+                        sleeping += state_in(path) == 'S';
                 }
                 (void)closedir(tasks);
+                if (sleeping >= n)
+                        return;
+                look_again(&looks, "a thread that sleeps");
         }
 }
 
@@ -1044,8 +1038,7 @@ static void test_as_nobody(void **state)
         if (child == 0) {
                 char other[64];
 
-                if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
-                        _exit(98);
+                become(NOBODY);
                 refuse_with("", IPW_PULL, EACCES, "permissions");
                 (void)snprintf(other, sizeof(other), "mq+sysv:0x%x?size=1G", (unsigned)key + 1);
                 refuse(other, IPW_PULL, EPERM, "kernel.msgmnb");
@@ -1059,8 +1052,7 @@ static void test_as_nobody(void **state)
                 struct ipw_why why = { 0 };
                 struct ipw_link *out;
 
-                if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
-                        _exit(98);
+                become(NOBODY);
                 out = open_with("", IPW_PUSH); /* root's: trusted */
                 if (send_text(out, "from nobody", 0, 0) != 11)
                         _exit(1);

@@ -186,8 +186,7 @@ static int dial_as_nobody(const char *address)
         struct ipw_why why;
 
         if (pid == 0) {
-                if (setgid(65534) < 0 || setuid(65534) < 0)
-                        _exit(77);
+                become(65534);
                 if (ipw_open(&l, address, IPW_PUSH, IPW_MS(PATIENCE), &why) == -EPERM)
                         _exit(strstr(why.text, "peer=uid:0") || strstr(why.text, "user 0") ? 1 : 2);
                 _exit(talk_send(l, "hello", 5, IPW_MS(PATIENCE)) == 5 ? pause() : 3);
@@ -262,7 +261,7 @@ static void test_other_users_listener(void **state)
         assert_return_code(pipe2(ends, O_CLOEXEC), errno);
         pid = fork_child();
         if (pid == 0) {
-                CHILD_CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+                become(65534);
                 (void)listen_tcp("", IPW_PULL);
                 CHILD_CHECK(write(ends[1], on_tcp, sizeof(on_tcp)) == sizeof(on_tcp));
                 (void)pause();
