@@ -2,6 +2,7 @@
 /* Small helpers over plain numbers and bytes. */
 #pragma once
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,21 +18,25 @@
 
 static inline void put_le16(void *to, uint16_t v)
 {
-        unsigned char *p = to;
-        p[0] = (unsigned char)v;
-        p[1] = (unsigned char)(v >> 8);
+        v = htole16(v);
+        memcpy(to, &v, sizeof(v));
 }
 static inline void put_le32(void *to, uint32_t v)
 {
-        put_le16(to, (uint16_t)v);
-        put_le16((char *)to + 2, (uint16_t)(v >> 16));
+        v = htole32(v);
+        memcpy(to, &v, sizeof(v));
 }
 static inline uint16_t get_le16(const void *from)
 {
-        const unsigned char *p = from;
-        return (uint16_t)(p[0] | p[1] << 8);
+        uint16_t v;
+
+        memcpy(&v, from, sizeof(v));
+        return le16toh(v);
 }
 static inline uint32_t get_le32(const void *from)
 {
-        return get_le16(from) | (uint32_t)get_le16((const char *)from + 2) << 16;
+        uint32_t v;
+
+        memcpy(&v, from, sizeof(v));
+        return le32toh(v);
 }

@@ -13,8 +13,6 @@
 #include "bytes.h"
 #include "sys.h"
 
-static const char MAGIC[4] = { 'i', 'p', 'w', 1 };
-
 struct frame_partial {
         uint16_t writer;
         bool skip; /* not stored */
@@ -23,41 +21,6 @@ struct frame_partial {
         char *data;
         size_t have, room;
 };
-
-void frame_put(void *to, const struct frame_header *h)
-{
-        char *p = to;
-
-        memcpy(p, MAGIC, sizeof(MAGIC));
-        put_le16(p + 4, h->size);
-        put_le16(p + 6, h->writer);
-        put_le32(p + 8, h->nonce);
-        put_le32(p + 12, h->message);
-        put_le32(p + 16, h->flags);
-        put_le32(p + 20, h->rest);
-}
-
-int frame_get(struct frame_header *h, const void *from, size_t have)
-{
-        const char *p = from;
-
-        if (memcmp(p, MAGIC, MIN(have, sizeof(MAGIC))) != 0)
-                return -EBADMSG;
-        if (have < FRAME_HEADER)
-                return 0;
-        h->size = get_le16(p + 4);
-        h->writer = get_le16(p + 6);
-        h->nonce = get_le32(p + 8);
-        h->message = get_le32(p + 12);
-        h->flags = get_le32(p + 16);
-        h->rest = get_le32(p + 20);
-        if (h->size > FRAME_PIECE || h->writer > FRAME_WRITERS || (h->flags & ~(uint32_t)FRAME_FIRST))
-                return -EBADMSG;
-        /* Only an empty message has an empty fragment. */
-        if (h->size == 0 && (h->rest != 0 || !(h->flags & FRAME_FIRST)))
-                return -EBADMSG;
-        return 1;
-}
 
 size_t frame_find(const char *bytes, size_t at, size_t have)
 {
@@ -157,7 +120,7 @@ static int grow(struct frame_joiner *j, struct frame_partial *p, size_t size, si
         return 0;
 }
 
-int frame_join(struct frame_joiner *j, const struct frame_header *h, const void *payload, const char **data, size_t *size)
+int frame_join_(struct frame_joiner *j, const struct frame_header *h, const void *payload, const char **data, size_t *size)
 {
         struct frame_partial *p = j->count ? find(j, h->writer) : NULL;
         bool first = h->flags & FRAME_FIRST;

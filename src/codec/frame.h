@@ -15,10 +15,13 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "bytes.h"
 
 enum {
         FRAME_HEADER = 24,
@@ -26,6 +29,8 @@ enum {
         FRAME_WRITERS = 4000,                  /* writers have numbers from 1 to this; 0 is the only writer of a stream */
         FRAME_FIRST = 1,
 };
+
+#define FRAME_MAGIC "ipw\1"
 
 struct frame_header {
         uint16_t size;
@@ -36,10 +41,42 @@ struct frame_header {
         uint32_t rest;
 };
 
-void frame_put(void *to, const struct frame_header *);
+/* The headers of small messages are a good part of what they cost: hence in place. */
+static always_inline void frame_put(void *to, const struct frame_header *h)
+{
+        char *p = to;
+
+        memcpy(p, FRAME_MAGIC, 4);
+        put_le16(p + 4, h->size);
+        put_le16(p + 6, h->writer);
+        put_le32(p + 8, h->nonce);
+        put_le32(p + 12, h->message);
+        put_le32(p + 16, h->flags);
+        put_le32(p + 20, h->rest);
+}
 
 /* Reads a header from the `have` bytes at `from`. 1; 0: so far so good, more bytes needed; -EBADMSG. */
-int frame_get(struct frame_header *, const void *from, size_t have);
+static always_inline int frame_get(struct frame_header *h, const void *from, size_t have)
+{
+        const char *p = from;
+
+        if (unlikely(have < FRAME_HEADER))
+                return memcmp(p, FRAME_MAGIC, MIN(have, (size_t)4)) == 0 ? 0 : -EBADMSG;
+        if (unlikely(memcmp(p, FRAME_MAGIC, 4) != 0))
+                return -EBADMSG;
+        h->size = get_le16(p + 4);
+        h->writer = get_le16(p + 6);
+        h->nonce = get_le32(p + 8);
+        h->message = get_le32(p + 12);
+        h->flags = get_le32(p + 16);
+        h->rest = get_le32(p + 20);
+        if (unlikely(h->size > FRAME_PIECE || h->writer > FRAME_WRITERS || (h->flags & ~(uint32_t)FRAME_FIRST)))
+                return -EBADMSG;
+        /* Only an empty message has an empty fragment. */
+        if (unlikely(h->size == 0 && (h->rest != 0 || !(h->flags & FRAME_FIRST))))
+                return -EBADMSG;
+        return 1;
+}
 
 /*
  * For a receiver that came to a stream in the middle: where, from byte `at` on, may a fragment begin? A place where a whole header is, or the
@@ -66,7 +103,17 @@ struct frame_joiner {
  * Takes one fragment. 1: a message is complete; `data` and `size` show it until the next call. 0: it is not. -EBADMSG: fields that do not fit
  * what came before; -ENOMEM: nothing was taken, try the same again.
  */
-int frame_join(struct frame_joiner *, const struct frame_header *, const void *payload, const char **data, size_t *size);
+int frame_join_(struct frame_joiner *, const struct frame_header *, const void *payload, const char **data, size_t *size);
+
+static always_inline int frame_join(struct frame_joiner *j, const struct frame_header *h, const void *payload, const char **data,
+                                    size_t *size)
+{
+        if (unlikely(j->count || h->rest || h->flags != FRAME_FIRST || h->size > j->max))
+                return frame_join_(j, h, payload, data, size);
+        *data = payload; /* what most are: the whole message, and nothing else is under way */
+        *size = h->size;
+        return 1;
+}
 
 /* Marks the unfinished messages whose writer `gone` knows to be dead. How many. */
 unsigned frame_mark(struct frame_joiner *, int (*gone)(void *context, uint16_t writer), void *context);

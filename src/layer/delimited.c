@@ -32,8 +32,8 @@ struct delimited {
         bool skipping; /* inside a message that is too long */
 };
 
-static size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first, size_t *took,
-                    bool *last)
+static always_inline size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first,
+                                  size_t *took, bool *last)
 {
         const struct delimited *d = context;
 
@@ -52,7 +52,7 @@ static ssize_t delimited_send(struct link *l, const struct ipw_message *m, size_
 
         while (good < n && (d->at = delimiter_within(d->end, &m[good])) < 0)
                 good++;
-        return good ? outbox_send(&d->framed.out, m, good, flags) : -EINVAL;
+        return good ? outbox_send_by(&d->framed.out, stage, m, good, flags) : -EINVAL;
 }
 
 /* 1; 0: more bytes are needed; -EMSGSIZE. */

@@ -39,8 +39,8 @@ struct fragmented {
         size_t strange_size;
 };
 
-static size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first, size_t *took,
-                    bool *last)
+static always_inline size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first,
+                                  size_t *took, bool *last)
 {
         struct fragmented *f = context;
         size_t size = MIN(left, MIN(room, (size_t)PIPE_BUF) - FRAME_HEADER);
@@ -94,7 +94,7 @@ static int poison(struct fragmented *f)
 }
 
 /* Takes the next whole message out of what was read. 1: `kept` is it; 0: more bytes are needed. */
-static int next(struct fragmented *f)
+static always_inline int next(struct fragmented *f)
 {
         struct inbox *in = f->framed.in;
         struct frame_header h;
@@ -126,7 +126,7 @@ static int next(struct fragmented *f)
         return 0;
 }
 
-static int take(struct fragmented *f, struct ipw_message *m)
+static always_inline int take(struct fragmented *f, struct ipw_message *m)
 {
         int r;
 
@@ -162,7 +162,7 @@ static void end(struct fragmented *f)
         f->framed.link.stats.discarded = f->joiner.discarded;
 }
 
-static ssize_t receive(struct fragmented *f, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t receive(struct fragmented *f, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct inbox *in = f->framed.in;
         struct stream *s = f->framed.stream;
@@ -199,6 +199,11 @@ static ssize_t receive(struct fragmented *f, struct ipw_message *m, size_t n, un
         return got ? (ssize_t)got : r;
 }
 
+static ssize_t fragmented_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        return outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, n, flags);
+}
+
 static ssize_t fragmented_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         return receive(container_of(l, struct fragmented, framed.link), m, n, flags);
@@ -233,7 +238,7 @@ static void fragmented_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = fragmented_why, .close = fragmented_close
-#define SENDS  .send = framed_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS  .send = fragmented_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
         [IPW_RECV] = { COMMON, .recv = fragmented_recv },
         [IPW_SEND] = { COMMON, SENDS },

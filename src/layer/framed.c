@@ -8,11 +8,6 @@
 #include "bytes.h"
 #include "why.h"
 
-ssize_t framed_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
-{
-        return outbox_send(&container_of(l, struct framed, link)->out, m, n, flags);
-}
-
 int framed_give_up(struct link *l, const struct ipw_message *m)
 {
         return outbox_give_up(&container_of(l, struct framed, link)->out, m);
@@ -65,28 +60,4 @@ int framed_why(struct framed *f, unsigned direction, int error, struct ipw_why *
                 return 0;
         }
         return s->ops->why ? s->ops->why(s, direction, error, why) : -ENOENT;
-}
-
-void framed_delivered(struct framed *f, struct ipw_message *m, size_t size)
-{
-        m->size = size;
-        m->flags &= IPW_DEFER;
-        framed_sender(f, m);
-        m->lost = f->link.stats.dropped - f->told;
-        if (unlikely(m->lost)) {
-                m->flags |= IPW_HAS_LOST;
-                f->told = f->link.stats.dropped;
-        }
-}
-
-int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, size_t size)
-{
-        if (unlikely(size > m->capacity)) {
-                m->size = size;
-                return -EMSGSIZE;
-        }
-        if (size)
-                memcpy(m->data, data, size);
-        framed_delivered(f, m, size);
-        return 1;
 }

@@ -14,7 +14,6 @@ struct framed {
 };
 
 /* Operations as they stand in a table. */
-ssize_t framed_send(struct link *, const struct ipw_message *, size_t n, unsigned flags);
 int framed_give_up(struct link *, const struct ipw_message *);
 int framed_watch(struct link *, unsigned direction, struct pollfd *);
 int framed_pollfd(struct link *, unsigned direction, struct pollfd *);
@@ -28,15 +27,36 @@ void framed_close(struct framed *, int inherited);
 int framed_why(struct framed *, unsigned direction, int error, struct ipw_why *);
 
 /* Tells who sent it, where the stream knows. */
-static inline void framed_sender(const struct framed *f, struct ipw_message *m)
+static always_inline void framed_sender(const struct framed *f, struct ipw_message *m)
 {
-        if (f->stream->sender.source) {
+        if (unlikely(f->stream->sender.source)) {
                 m->sender = f->stream->sender;
                 m->flags |= IPW_HAS_SENDER;
         }
 }
 
+/* What a receive says of a message whose payload is in its place. */
+static always_inline void framed_delivered(struct framed *f, struct ipw_message *m, size_t size)
+{
+        m->size = size;
+        m->flags &= IPW_DEFER;
+        framed_sender(f, m);
+        m->lost = f->link.stats.dropped - f->told;
+        if (unlikely(m->lost)) {
+                m->flags |= IPW_HAS_LOST;
+                f->told = f->link.stats.dropped;
+        }
+}
+
 /* Hands a message of `size` bytes out. 1, -EMSGSIZE. */
-int framed_deliver(struct framed *, struct ipw_message *, const char *data, size_t size);
-/* The same where the payload is in its place already. */
-void framed_delivered(struct framed *, struct ipw_message *, size_t size);
+static always_inline int framed_deliver(struct framed *f, struct ipw_message *m, const char *data, size_t size)
+{
+        if (unlikely(size > m->capacity)) {
+                m->size = size;
+                return -EMSGSIZE;
+        }
+        if (likely(size))
+                memcpy(m->data, data, size);
+        framed_delivered(f, m, size);
+        return 1;
+}

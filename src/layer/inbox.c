@@ -8,7 +8,6 @@
 
 #include "bytes.h"
 #include "cleanup.h"
-#include "plain.h"
 #include "sys.h"
 
 void inbox_free(struct inbox *in)
@@ -60,24 +59,6 @@ int inbox_reserve(struct inbox *in, size_t want)
         in->bytes = bytes;
         in->room = room;
         return 0;
-}
-
-ssize_t inbox_fill(struct inbox *in, size_t want, unsigned flags)
-{
-        ssize_t n;
-        int r;
-
-        if (in->ended)
-                return 0;
-        r = inbox_reserve(in, want);
-        if (r < 0)
-                return r;
-        n = plain_read(in->stream, in->bytes + in->to, in->room - in->to, flags);
-        if (n == 0)
-                in->ended = true;
-        if (n > 0)
-                in->to += (size_t)n;
-        return n;
 }
 
 int inbox_pollfd(struct inbox *in, bool left_over, struct pollfd *out)

@@ -139,7 +139,7 @@ static ssize_t stop_batch(struct outbox *b, const uint32_t *ends, size_t count, 
         return (ssize_t)whole + 1;
 }
 
-static ssize_t send_several(struct outbox *b, const struct ipw_message *m, size_t n, unsigned flags)
+ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, unsigned flags)
 {
         size_t sent = 0;
         int r;
@@ -188,21 +188,19 @@ static ssize_t send_several(struct outbox *b, const struct ipw_message *m, size_
         return (ssize_t)sent;
 }
 
-/* What most sends are: one message that fits a write, and nothing before it. Else as any number of messages. */
-ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, unsigned flags)
+ssize_t outbox_send_on(struct outbox *b, const struct ipw_message *m, size_t end, ssize_t n, unsigned flags)
 {
-        size_t size = message_size(m), took;
-        uint32_t end;
-        bool last;
-        int r;
+        uint32_t ends = (uint32_t)end;
 
-        if (unlikely(n != 1 || b->accepted || b->begun || size + b->encoding.overhead > b->limit))
-                return send_several(b, m, n, flags);
-        b->to = b->encoding.stage(b->encoding.context, b->bytes, b->limit, m, 0, size, true, &took, &last);
-        end = (uint32_t)b->to;
-        r = push(b, flags);
-        if (unlikely(r < 0))
-                return stop_batch(b, &end, 1, m, r);
+        b->to = end;
+        if (n > 0) {
+                b->from = (size_t)n;
+                b->moved = true;
+        }
+        if (n >= 0)
+                n = push(b, flags);
+        if (n < 0)
+                return stop_batch(b, &ends, 1, m, n);
         b->moved = false;
         b->stuck = 0;
         return 1;

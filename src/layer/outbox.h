@@ -11,19 +11,23 @@
 #include <stdbool.h>
 
 #include "link.h"
+#include "message.h"
+#include "plain.h"
 #include "stream.h"
 
 struct outbox;
 
+/*
+ * Encodes as much as fits of the payload from byte `from` on, of which `left` bytes are left; `first`: the message begins here. Returns the
+ * bytes put to `to`, 0 if it wants more room than that; `took`: how much payload is in them; `last`: the message ends here.
+ */
+typedef size_t outbox_stage(void *context, char *to, size_t room, const struct ipw_message *, size_t from, size_t left, bool first,
+                            size_t *took, bool *last);
+
 struct outbox_encoding {
         size_t overhead; /* bytes that a small message takes beside its payload */
         bool fragments;  /* each write stands for itself: the receiver forgives a message that stops after any of them */
-        /*
-         * Encodes as much as fits of the payload from byte `from` on, of which `left` bytes are left; `first`: the message begins here. Returns the
-         * bytes put to `to`, 0 if it wants more room than that; `took`: how much payload is in them; `last`: the message ends here.
-         */
-        size_t (*stage)(void *context, char *to, size_t room, const struct ipw_message *, size_t from, size_t left, bool first,
-                        size_t *took, bool *last);
+        outbox_stage *stage;
         void *context;
 };
 
@@ -53,6 +57,28 @@ struct outbox {
 int outbox_open(struct outbox *, struct stream *, const struct outbox_encoding *, size_t limit, uint64_t *unsettled);
 void outbox_close(struct outbox *);
 ssize_t outbox_send(struct outbox *, const struct ipw_message *, size_t n, unsigned flags);
+/* The same, when one message is staged up to `end` and the write said `n`, which is not all of it. */
+ssize_t outbox_send_on(struct outbox *, const struct ipw_message *, size_t end, ssize_t n, unsigned flags);
 int outbox_give_up(struct outbox *, const struct ipw_message *);
 int outbox_flush(struct outbox *);
 int outbox_turn(struct outbox *);
+
+/*
+ * outbox_send() for what most sends are: one message that fits a write, and nothing before it. `stage` is the encoding's own, given here once more so that
+ * it can be compiled in: between the caller's data and the write nothing is called.
+ */
+static always_inline ssize_t outbox_send_by(struct outbox *b, outbox_stage *stage, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        size_t size = message_size(m), end, took;
+        ssize_t written;
+        bool last;
+
+        if (unlikely(n != 1 || b->accepted || b->begun || size + b->encoding.overhead > b->limit))
+                return outbox_send(b, m, n, flags);
+        end = stage(b->encoding.context, b->bytes, b->limit, m, 0, size, true, &took, &last);
+        written = plain_write(b->stream, b->bytes, end, flags);
+        if (unlikely(written != (ssize_t)end))
+                return outbox_send_on(b, m, end, written, flags);
+        b->stuck = 0;
+        return 1;
+}

@@ -23,8 +23,8 @@
 
 enum { LARGE = 32 * 1024 }; /* what is missing of a message, from which on one copy less is worth a system call with two pieces */
 
-static size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first, size_t *took,
-                    bool *last)
+static always_inline size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first,
+                                  size_t *took, bool *last)
 {
         const struct length *length = ((const struct prefixed *)context)->length;
         size_t put = first ? length_put(length, to, left) : 0;
@@ -157,6 +157,11 @@ static ssize_t end(struct prefixed *p)
         return -EPIPE;
 }
 
+ssize_t prefixed_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        return outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, n, flags);
+}
+
 ssize_t prefixed_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct prefixed *p = container_of(l, struct prefixed, framed.link);
@@ -229,7 +234,7 @@ static void prefixed_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = prefixed_why, .close = prefixed_close
-#define SENDS  .send = framed_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS  .send = prefixed_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
         [IPW_RECV] = { COMMON, .recv = prefixed_recv },
         [IPW_SEND] = { COMMON, SENDS },

@@ -23,5 +23,6 @@ struct prefixed {
 int prefixed_prepare(struct prefixed *, struct stream *, struct inbox *, const struct length *, struct framing_options);
 
 /* Operations as they stand in a table. */
+ssize_t prefixed_send(struct link *, const struct ipw_message *, size_t n, unsigned flags);
 ssize_t prefixed_recv(struct link *, struct ipw_message *, size_t n, unsigned flags);
 int prefixed_why(struct link *, unsigned direction, int error, struct ipw_why *);

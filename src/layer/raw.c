@@ -16,13 +16,18 @@
 #include "sys.h"
 #include "why.h"
 
-static size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first, size_t *took,
-                    bool *last)
+static always_inline size_t stage(void *context, char *to, size_t room, const struct ipw_message *m, size_t from, size_t left, bool first,
+                                  size_t *took, bool *last)
 {
         *took = MIN(left, room);
         *last = *took == left;
         message_copy(to, m, from, *took);
         return *took;
+}
+
+static ssize_t raw_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        return outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, n, flags);
 }
 
 static ssize_t raw_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
@@ -57,7 +62,7 @@ static void raw_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .why = raw_why, .close = raw_close
-#define SENDS  .send = framed_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS  .send = raw_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
         [IPW_RECV] = { COMMON, .recv = raw_recv },
         [IPW_SEND] = { COMMON, SENDS },

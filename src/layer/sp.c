@@ -138,7 +138,7 @@ static ssize_t sp_send(struct link *l, const struct ipw_message *m, size_t n, un
 {
         int r = unlikely(is_stranger(l)) ? greet(of(l)) : 0;
 
-        return unlikely(r < 0) ? r : framed_send(l, m, n, flags);
+        return unlikely(r < 0) ? r : prefixed_send(l, m, n, flags);
 }
 
 static ssize_t sp_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
