@@ -30,7 +30,7 @@ enum {
         FRAME_FIRST = 1,
 };
 
-#define FRAME_MAGIC "ipw\1"
+static const char FRAME_MAGIC[4] = { 'i', 'p', 'w', 1 };
 
 struct frame_header {
         uint16_t size;
@@ -46,7 +46,7 @@ static always_inline void frame_put(void *to, const struct frame_header *h)
 {
         char *p = to;
 
-        memcpy(p, FRAME_MAGIC, 4);
+        memcpy(p, FRAME_MAGIC, sizeof(FRAME_MAGIC));
         put_le16(p + 4, h->size);
         put_le16(p + 6, h->writer);
         put_le32(p + 8, h->nonce);
@@ -61,8 +61,8 @@ static always_inline int frame_get(struct frame_header *h, const void *from, siz
         const char *p = from;
 
         if (unlikely(have < FRAME_HEADER))
-                return memcmp(p, FRAME_MAGIC, MIN(have, (size_t)4)) == 0 ? 0 : -EBADMSG;
-        if (unlikely(memcmp(p, FRAME_MAGIC, 4) != 0))
+                return memcmp(p, FRAME_MAGIC, MIN(have, sizeof(FRAME_MAGIC))) == 0 ? 0 : -EBADMSG;
+        if (unlikely(memcmp(p, FRAME_MAGIC, sizeof(FRAME_MAGIC)) != 0))
                 return -EBADMSG;
         h->size = get_le16(p + 4);
         h->writer = get_le16(p + 6);
