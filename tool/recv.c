@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -209,27 +210,37 @@ static int check(const struct arguments *a)
         return DONE;
 }
 
-/* A file must end some time. Where no sender's end is seen, the user has to say when it does. */
-static int check_file_ends(const struct target *t)
+/*
+ * A file must end some time. Where no sender's end is seen, the user has to say when it does. `flags` are what a link there could do at most, before it is open, and
+ * what it does, when it is: a name that is kept for later senders has no end, either.
+ */
+static int check_file_ends(const struct target *t, uint32_t flags)
 {
-        struct ipw_address *address;
-        struct ipw_caps caps;
-        int last;
-
-        if (!set.file || set.count > 0 || set.idle != IPW_FOREVER || set.timeout != IPW_FOREVER)
+        if (!set.file || set.count > 0 || set.idle != IPW_FOREVER || set.timeout != IPW_FOREVER || flags & IPW_CAP_ENDS)
                 return DONE;
-        if (ipw_address_parse(&address, t->text, NULL) == 0) {
-                const char *until = ipw_address_option(address, "until");
-
-                last = until && strcmp(until, "last") == 0;
-                ipw_address_free(address);
-                if (last)
-                        return DONE;
-        }
-        if (ipw_describe(t->text, &caps, NULL) == 0 && caps.flags & IPW_CAP_ENDS)
-                return DONE;
-        say_error("recv: %s never says that the file has ended: add --idle 1s, or -n N", t->mechanism->scheme);
+        say_error("recv: %.*s never says that the file has ended: add --idle 1s, or -n N%s", (int)strcspn(t->text, "?"), t->text,
+                  strstr(t->text, "until=forever") ? ", or leave until=forever away" : "");
         return WRONG_USAGE;
+}
+
+/* It keeps what it had until there is something to put in its place. */
+static int open_file(void)
+{
+        int fd = open(set.file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+        if (fd < 0)
+                say_error("%s: %s", set.file, strerror(errno));
+        return fd;
+}
+
+static int empty_file(int fd)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || ftruncate(fd, 0) == 0))
+                return DONE;
+        say_error("%s: %s", set.file, strerror(errno));
+        return FAILED;
 }
 
 static int run(const struct arguments *a)
@@ -237,6 +248,7 @@ static int run(const struct arguments *a)
         static const char *const plain[][2] = { { "framing", "auto" }, { NULL, NULL } };
         static const char *const file[][2] = { { "until", "last" }, { "framing", "auto" }, { NULL, NULL } };
         struct target target;
+        struct ipw_caps caps = { 0 };
         struct talk talk;
         int fd = STDOUT_FILENO, status = check(a);
         unsigned role;
@@ -250,8 +262,8 @@ static int run(const struct arguments *a)
         }
         if (status == DONE)
                 status = target_read(&target, a->word[0], &set.options, set.file ? file : plain);
-        if (status == DONE)
-                status = check_file_ends(&target);
+        if (status == DONE && ipw_describe(target.text, &caps, NULL) == 0)
+                status = check_file_ends(&target, caps.flags);
         if (status != DONE)
                 return status;
         if (set.file && target.framing_at && target_has_sides(&target))
@@ -260,18 +272,20 @@ static int run(const struct arguments *a)
         if (!role)
                 return FAILED;
         if (set.file) {
-                fd = open(set.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-                if (fd < 0) {
-                        say_error("%s: %s", set.file, strerror(errno));
+                fd = open_file();
+                if (fd < 0)
                         return FAILED;
-                }
         }
         if (set.trace)
                 trace_start();
         event_block(target.text);
         status = talk_open(&talk, &target, role | (set.listen ? IPW_LISTEN : 0) | (set.dial ? IPW_DIAL : 0), set.timeout);
-        if (status == DONE)
-                status = talk_close(&talk, talk_over(&talk, fd));
+        if (status == DONE) {
+                status = check_file_ends(&target, ipw_link_caps(talk.link)->flags);
+                if (status == DONE && set.file)
+                        status = empty_file(fd);
+                status = talk_close(&talk, status == DONE ? talk_over(&talk, fd) : status);
+        }
         if (set.file && close(fd) < 0 && status == DONE) {
                 say_error("%s: cannot write: %s", set.file, strerror(errno));
                 status = FAILED;

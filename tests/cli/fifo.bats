@@ -225,3 +225,16 @@ bats_require_minimum_version 1.5.0
 	[[ $(cat "$D/r.err") =~ readv?\(.*\)\ =\ [0-9]+ ]]
 	[ "$(cat "$D/r.out")" = hello ]
 }
+
+@test "a file that nobody would end is refused, and what OUT held stays" {
+	echo old >"$D/copy"
+	for a in "$FIFO?until=forever" "unix:$D/s?until=forever" "unix+dgram:$D/d"; do
+		run -2 ipcway recv "$a" --file "$D/copy"
+		is_in "never says that the file has ended: add --idle" "$output"
+		[ "$(cat "$D/copy")" = old ]
+	done
+	start s "$IPCWAY" send --listen "unix:$D/s" --timeout 10s hello
+	run -0 ipcway recv --dial "unix:$D/s?until=forever" --file "$D/copy" # one conversation ends by itself
+	ended s 0
+	[ "$(cat "$D/copy")" = hello ]
+}
