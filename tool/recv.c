@@ -299,7 +299,8 @@ const struct command command_recv = {
         .arguments = "ADDR [-n N]",
         .summary = "receive messages and print them",
         .text = "Without -n it goes on until the conversation ends, or Ctrl-C; a name that others may dial or reopen does not end by itself.\n"
-                "Bytes that are not ipcway's frames (echo hello > fifo) are taken as lines, and a note on stderr says so. JSON Lines (--format json) are\n"
+                "Bytes that are not ipcway's frames, nor from nanomsg or nng (echo hello > fifo), are taken as lines, and a note on stderr says so.\n"
+                "JSON Lines (--format json) are\n"
                 "{\"data\",\"encoding\",\"size\",\"type\",\"sender\"...}; `send --json` reads them. ADDR \"-\" is the end that `ipcway run` gave this program.\n"
                 "\n"
                 "  ipcway recv fifo:/tmp/orders -n 1 --timeout 5s\n"

@@ -273,7 +273,7 @@ static int run(const struct arguments *a)
         int fd = STDIN_FILENO, status = check(a);
         unsigned role;
 
-        /* An end that was handed to us has no reader yet that could be looked at: there it is frames, always, and not now this, now that. */
+        /* An end that was handed to us has no reader yet that could be looked at: there it is what the address says, always, and not now this, now that. */
         if (status == DONE)
                 status = target_read(&target, a->word[0], &set.options, strcmp(a->word[0], "-") == 0 ? NULL : defaults);
         if (status != DONE)
@@ -307,7 +307,7 @@ const struct command command_send = {
         .summary = "send messages: the arguments, lines of stdin, or a file",
         .text = "Each MESSAGE is one message; without any, each line of stdin is. Ends when the mechanism has them all (its level `ack`).\n"
                 "A FIFO, pipe or socket waits for its other side; --timeout bounds that. If the reader of a FIFO or pipe is a plain program (cat), it\n"
-                "gets lines, and a note on stderr says so. ADDR \"-\" is the end that `ipcway run` gave this program; what it sends there are frames.\n"
+                "gets lines, and a note on stderr says so. ADDR \"-\" is the end that `ipcway run` gave this program; over a pipe it sends frames there.\n"
                 "\n"
                 "  ipcway send fifo:/tmp/orders 'one coffee' 'two teas'\n"
                 "  seq 1000 | ipcway send 'mq+sysv:/etc/hosts#A' --type 3\n"

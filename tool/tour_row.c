@@ -475,13 +475,32 @@ static void left_sender(void *context)
         free(data);
 }
 
+/* Takes the sender in, where there are conversations: in some framings nothing can be sent before both have greeted. */
+static void meet(struct duo_report *report, struct ipw_link *link)
+{
+        struct ipw_stats stats = { 0 };
+        struct pollfd p;
+
+        while (ipw_link_caps(link)->flags & IPW_CAP_ACCEPT && ipw_link_stats(link, &stats) == 0 && stats.peers == 0) {
+                if (ipw_pollfd(link, IPW_RECV, &p) < 0)
+                        fail_link(report, link);
+                if (poll(&p, 1, (int)(step / 1000000)) == 0)
+                        duo_fail(report, 0, "no sender came");
+                if (ipw_turn(link) < 0)
+                        fail_link(report, link);
+        }
+}
+
 static void left_receiver(void *context)
 {
         struct job *j = context;
+        struct duo_report *report = &j->shared->report[RECEIVER];
+        struct ipw_link *link;
 
         drop(&j->there, SENDER);
-        (void)open_or_fail(&j->shared->report[RECEIVER], &j->there, RECEIVER);
+        link = open_or_fail(report, &j->there, RECEIVER);
         (void)close(j->ready[1]);
+        meet(report, link);
         for (;;)
                 (void)pause();
 }
@@ -502,6 +521,7 @@ static void kill_receiver(void *context)
         drop(&j->there, SENDER);
         link = open_or_fail(report, &j->there, RECEIVER);
         (void)close(j->ready[1]);
+        meet(report, link);
         while (read(j->go[0], &byte, 1) < 0 && errno == EINTR)
                 ;
         ends = (ipw_link_caps(link)->flags & IPW_CAP_ENDS) != 0;

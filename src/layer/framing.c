@@ -149,7 +149,7 @@ int framing_open(struct stream *stream, const char *word, const struct request *
         else if (strcmp(word, "raw") == 0)
                 r = raw_open(s, framing_options(request->address), out, why);
         else
-                r = guess_open(s, in, framing_options(request->address), out, why);
+                r = guess_open(s, in, request->how, framing_options(request->address), out, why);
         if (r < 0)
                 return r;
         s->address = NULL;

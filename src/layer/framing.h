@@ -9,7 +9,8 @@
  * netstring   "5:hello,"
  * sp      what nanomsg and nng speak over stream sockets
  * raw     no boundaries: what one read gives is a message
- * auto    a receiver looks at the first bytes: ours, else lines. A sender does as its receiver, as far as that can be seen, else lines
+ * auto    a receiver looks at the first bytes: ours, the greeting of SP, else lines. A sender does as its receiver, as far as that can be seen,
+ *         else lines
  */
 #pragma once
 
@@ -23,9 +24,10 @@
         {                                                                                                    \
                 "framing", FRAMING_WORDS, "frame", "how bytes become messages; auto: as the other side does" \
         }
-#define OPTION_FRAMING_ANY                                                                                                         \
-        {                                                                                                                          \
-                "framing", FRAMING_WORDS "|sp", "frame", "how bytes become messages; auto: as the other side does; sp: on sockets" \
+#define OPTION_FRAMING_ANY                                                                                                     \
+        {                                                                                                                      \
+                "framing", FRAMING_WORDS "|sp", "",                                                                            \
+                        "how bytes become messages (not given: sp on a socket, frame on a pipe); auto: as the other side does" \
         }
 #define OPTION_MAX                                                                                          \
         {                                                                                                   \
@@ -60,4 +62,4 @@ int delimited_open(struct stream *, struct inbox *, const char *word, struct fra
 int prefixed_open(struct stream *, struct inbox *, const char *word, struct framing_options, struct link **, struct ipw_why *);
 int sp_open(struct stream *, struct inbox *, unsigned how, struct framing_options, struct link **, struct ipw_why *);
 int raw_open(struct stream *, struct framing_options, struct link **, struct ipw_why *);
-int guess_open(struct stream *, struct inbox *, struct framing_options, struct link **, struct ipw_why *);
+int guess_open(struct stream *, struct inbox *, unsigned how, struct framing_options, struct link **, struct ipw_why *);

@@ -65,6 +65,16 @@ static int say_hello(struct sp *sp)
         return 0;
 }
 
+/* What was read ahead, by who found out that this is sp. */
+static void take_read(struct sp *sp)
+{
+        struct inbox *in = sp->prefixed.framed.in;
+
+        sp->got = MIN(in->to - in->from, (size_t)SP_HELLO);
+        memcpy(sp->seen, in->bytes + in->from, sp->got);
+        in->from += sp->got;
+}
+
 /* Reads no more than the greeting: what follows is the receiver's, who may be another thread. */
 static int hear_hello(struct sp *sp)
 {
@@ -343,6 +353,8 @@ int sp_open(struct stream *s, struct inbox *in, unsigned how, struct framing_opt
         sp->sets[0] = sp->sets[1] = sp->timer = -1;
         (void)pthread_mutex_init(&sp->lock, NULL); /* cannot fail without attributes */
         sp_put(sp->hello, sp->ours);
+        if (in)
+                take_read(sp);
         (void)say_hello(sp); /* what is left of it goes with the next call */
         *out = &steal(&sp)->prefixed.framed.link;
         return 0;

@@ -48,6 +48,12 @@ static int parse(const struct ipw_address *a, int fds[2], struct ipw_why *why)
         return n;
 }
 
+/* A pipe may have many writers, a socket has one. */
+static const char *framing_of_pipe(const struct ipw_address *a)
+{
+        return address_is_given(a, "framing") ? address_text(a, "framing") : "frame";
+}
+
 static int fd_describe(const struct ipw_address *a, struct ipw_caps *caps, struct ipw_why *why)
 {
         struct stream s;
@@ -58,7 +64,7 @@ static int fd_describe(const struct ipw_address *a, struct ipw_caps *caps, struc
                 return n;
         pipe_facts(&s, "pipe", IPW_RECV); /* the way that takes the longest messages */
         s.caps |= IPW_CAP_ENDS;
-        framing_caps(caps, &s, address_text(a, "framing"), framing_options(a));
+        framing_caps(caps, &s, framing_of_pipe(a), framing_options(a));
         return 0;
 }
 
@@ -157,7 +163,7 @@ static int open_socket(int given, const struct request *request, struct link **o
 static int fd_open(const struct request *request, struct link **out, struct ipw_why *why)
 {
         const struct ipw_address *a = request->address;
-        const char *framing = address_text(a, "framing");
+        const char *framing = framing_of_pipe(a);
         _cleanup_(pipe_stream_freep)
         struct pipe_stream *p = NULL;
         int fds[2] = { -1, -1 }, n, r;

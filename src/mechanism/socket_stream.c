@@ -202,7 +202,7 @@ int socket_stream_adopt(int given, const struct request *request, struct link **
 {
         _cleanup_(sys_closep)
         int fd = given;
-        const char *framing = address_text(request->address, "framing");
+        const char *framing = address_is_given(request->address, "framing") ? address_text(request->address, "framing") : "sp";
         int domain = 0, listening = 0;
         socklen_t size = sizeof(int);
         struct sockaddr_storage peer;

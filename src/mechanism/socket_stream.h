@@ -19,10 +19,10 @@
 
 #include "framing.h"
 
-/* Options with other standards than those of pipes. */
-#define OPTION_SOCKET_FRAMING                                                                                      \
-        {                                                                                                          \
-                "framing", FRAMING_WORDS "|sp", "frame", "how bytes become messages; auto: as the other side does" \
+/* Options with other standards than those of pipes: over a socket there is one writer, and programs of any language know SP. */
+#define OPTION_SOCKET_FRAMING                                                                                   \
+        {                                                                                                       \
+                "framing", FRAMING_WORDS "|sp", "sp", "how bytes become messages; auto: as the other side does" \
         }
 #define OPTION_SOCKET_MAX                                                                                  \
         {                                                                                                  \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Programs that others wrote are peers: nngcat and nanocat over framing=sp, socat with plain bytes. Either side listens, both directions.
+# Programs that others wrote are peers: nngcat and nanocat over framing=sp, which nobody need say on a socket, socat with plain bytes. Either side listens, both directions.
 bats_require_minimum_version 1.5.0
 load helper
 
@@ -35,7 +35,7 @@ has() { grep -q -- "$1" "$D/$2.out"; }
 
 they_push_we_listen() { # TOOL WAY
 	place "$2" in
-	start us "$IPCWAY" recv "$ours" -O framing=sp -n 1 --timeout 10s
+	start us "$IPCWAY" recv "$ours" -n 1 --timeout 10s
 	until_ok listening || return
 	start them foreign "$1" push dial -D "from $1"
 	ended us 0
@@ -45,7 +45,7 @@ they_push_we_listen() { # TOOL WAY
 they_push_and_listen() {
 	place "$2" out
 	start them foreign "$1" push listen -D "from $1" -i 1
-	start us "$IPCWAY" recv "$ours" -O framing=sp --dial -n 1 --timeout 10s
+	start us "$IPCWAY" recv "$ours" --dial -n 1 --timeout 10s
 	ended us 0
 	[ "$(cat "$D/us.out")" = "from $1" ]
 }
@@ -54,7 +54,7 @@ they_push_and_listen() {
 we_send() {
 	export WORDS=$D/lines
 	mkfifo "$WORDS"
-	start us bash -c 'exec "$0" send "$@" -O framing=sp --timeout 10s <"$WORDS"' "$IPCWAY" "$ours" "$@"
+	start us bash -c 'exec "$0" send "$@" --timeout 10s <"$WORDS"' "$IPCWAY" "$ours" "$@"
 	exec 7>"$WORDS"
 	printf 'to them\nand more\n' >&7
 }
@@ -84,7 +84,7 @@ they_pull_we_listen() {
 both_ways() { # TOOL WAY OUR-SIDE THEIR-SIDE
 	place "$2" "pair-$3"
 	echo 'from us' >"$D/words"
-	start us bash -c 'exec "$0" pair "$1" -O framing=sp "--$2" --linger 10s --timeout 15s <"$3"' "$IPCWAY" "$ours" "$3" "$D/words"
+	start us bash -c 'exec "$0" pair "$1" "--$2" --linger 10s --timeout 15s <"$3"' "$IPCWAY" "$ours" "$3" "$D/words"
 	[ "$3" = dial ] || until_ok listening || return
 	start them foreign "$1" pair "$4" --quoted -D 'from them' -i 1
 	until_ok has '"from us"' them && until_ok has 'from them' us
@@ -118,7 +118,7 @@ all() { # TOOL WAY
 	place unix pub
 	start them foreign nngcat pub listen -D news -i 1
 	until_ok listening
-	run -1 --separate-stderr ipcway recv "$ours" -O framing=sp --dial -n 1 --timeout 10s
+	run -1 --separate-stderr ipcway recv "$ours" --dial -n 1 --timeout 10s
 	is_in "this side is pull and needs push on the other; that is pub (0x0020)" "$stderr"
 }
 
@@ -128,7 +128,7 @@ all() { # TOOL WAY
 	head -c 5000 /dev/zero | tr '\0' x >"$D/large-file"
 	start them foreign nngcat push listen -F "$D/large-file" -i 1
 	until_ok listening
-	run -1 --separate-stderr ipcway recv "$ours" -O framing=sp -O max=4K --dial -n 1 --timeout 10s
+	run -1 --separate-stderr ipcway recv "$ours" -O max=4K --dial -n 1 --timeout 10s
 	is_in "a message of 5000 bytes was announced" "$stderr"
 }
 

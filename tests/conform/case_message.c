@@ -265,8 +265,9 @@ void case_guess(struct run *run)
 
         if (!has_option(run, "framing", "auto") || is_bytes(run))
                 skip(is_bytes(run) ? "IPW_CAP_BYTES" : "framing=auto");
-        if (given && strcmp(run->row->framing, "frame") != 0 && strcmp(run->row->framing, "line") != 0)
-                skip("framing=auto is frame or line");
+        if (given && strcmp(run->row->framing, "frame") != 0 && strcmp(run->row->framing, "line") != 0 &&
+            strcmp(run->row->framing, "sp") != 0)
+                skip("framing=auto is frame, line or sp");
         if (given)
                 (void)snprintf(guessing, sizeof(guessing), "%.*sframing=auto%s", (int)(given - run->pull), run->pull,
                                given + strcspn(given, "&"));

@@ -61,6 +61,14 @@ static void add_row(struct row **at, const char *lie, const struct ipw_mechanism
         *at = row;
 }
 
+static const char *usual_framing(const struct ipw_mechanism *m)
+{
+        for (size_t i = 0; i < m->option_count; i++)
+                if (strcmp(m->options[i].name, "framing") == 0)
+                        return m->options[i].standard;
+        return "";
+}
+
 static void add_rows(struct row **at, const char *lie, const struct ipw_mechanism *m)
 {
         bool framed = false;
@@ -91,7 +99,7 @@ static void add_rows(struct row **at, const char *lie, const struct ipw_mechanis
                 if (strcmp(o->values, "0|1") != 0 || strcmp(o->name, "keep") == 0)
                         continue;
                 (void)snprintf(option, sizeof(option), "%s=%d", o->name, *o->standard == '1' ? 0 : 1);
-                add_row(at, lie, m, option, "", option);
+                add_row(at, lie, m, option, usual_framing(m), option);
         }
 }
 

@@ -652,7 +652,10 @@ static void play_end(struct world *w)
 
 static bool can_guess(const struct world *w)
 {
-        return option_has(w, "framing", "auto") && (strcmp(w->row->framing, "frame") == 0 || strcmp(w->row->framing, "line") == 0);
+        const char *framing = w->row->framing;
+
+        return option_has(w, "framing", "auto") &&
+               (strcmp(framing, "frame") == 0 || strcmp(framing, "line") == 0 || strcmp(framing, "sp") == 0);
 }
 
 static void play_guess(struct world *w)
@@ -674,6 +677,7 @@ static void play_guess(struct world *w)
         out = open_end(w, w->push, w->sends);
         if (in && out) {
                 look(in, IPW_RECV);
+                (void)hear(&g, in, sizeof(inbox), 0); /* where greetings are exchanged: answers one */
                 (void)tell(&g, out, 40, 0, SHORTLY);
                 (void)tell(&g, out, 41, 0, SHORTLY);
                 (void)hear(&g, in, sizeof(inbox), SHORTLY);

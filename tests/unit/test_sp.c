@@ -74,7 +74,7 @@ static void with_socket(int over, const char *options, unsigned how)
                 tcp_pair(fds);
         else
                 assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        (void)snprintf(address, sizeof(address), "fd:%d?framing=sp%s", fds[0], options);
+        (void)snprintf(address, sizeof(address), "fd:%d%s%s", fds[0], strstr(options, "framing=") ? "?" : "?framing=sp", options);
         plain_fd = fds[1];
         plain_link = talk_open(address, how);
 }
@@ -361,6 +361,79 @@ static void test_ours(void **state)
         free(buffer);
 }
 
+/* ---- a receiver that looks at what comes ------------------------------------------------------------------------------------------------------ */
+
+static void test_guess(void **state)
+{
+        for (int over = UNIX; over <= TCP; over++) {
+                const char *bytes = over == UNIX ? HELLO_PUSH "\1\0\0\0\0\0\0\0\2hi" : HELLO_PUSH "\0\0\0\0\0\0\0\2hi";
+
+                with_socket(over, "framing=auto", IPW_PULL);
+                for (size_t i = 0; i < 8; i++) { /* byte by byte */
+                        talk_nothing(plain_link, EAGAIN);
+                        assert_int_equal(recv(plain_fd, (char[1]){ 0 }, 1, MSG_DONTWAIT), -1); /* nothing is said until it is known */
+                        plain_put(bytes + i, 1);
+                }
+                talk_nothing(plain_link, EAGAIN);
+                assert_string_equal(ipw_link_caps(plain_link)->stack, over == TCP ? "sp/tcp" : "sp/unix");
+                see(HELLO_PULL, 8);
+                plain_put(bytes + 8, over == UNIX ? 11 : 10);
+                talk_expect(plain_link, "hi");
+                plain_hang_up();
+                talk_nothing(plain_link, EPIPE);
+                plain_close();
+        }
+}
+
+static void test_guess_the_others(void **state)
+{
+        static const char zmtp[] = { (char)255, 0, 0, 0, 0, 0, 0, 0, 1, 127 };
+
+        with_socket(UNIX, "framing=auto", IPW_PULL);
+        plain_put("GET / HTTP/1.1\n", 15);
+        talk_expect(plain_link, "GET / HTTP/1.1");
+        assert_string_equal(ipw_link_caps(plain_link)->stack, "line/unix");
+        plain_close();
+        with_socket(UNIX, "framing=auto", IPW_PULL);
+        plain_put("ipw\1\2\0\0\0\1\2\3\4\1\0\0\0\1\0\0\0\0\0\0\0hi", 26);
+        talk_expect(plain_link, "hi");
+        assert_string_equal(ipw_link_caps(plain_link)->stack, "frame/unix");
+        plain_close();
+        with_socket(UNIX, "framing=auto", IPW_PULL); /* the same kind as ours */
+        plain_put(HELLO_PULL, 8);
+        talk_nothing(plain_link, EPROTO);
+        talk_says(plain_link, "needs push on the other; that is pull");
+        plain_close();
+        with_socket(UNIX, "framing=auto", IPW_PULL);
+        plain_put(zmtp, 6);
+        talk_nothing(plain_link, EAGAIN);
+        plain_put(zmtp + 6, 4);
+        talk_nothing(plain_link, EBADMSG);
+        talk_says(plain_link, "looks like the greeting of ZeroMQ (bytes ff 00");
+        talk_nothing(plain_link, EBADMSG);
+        plain_close();
+        with_socket(UNIX, "framing=auto", IPW_PULL); /* what could have been a greeting, and ended */
+        plain_put("\0SP", 3);
+        plain_hang_up();
+        talk_nothing(plain_link, EPIPE);
+        plain_close();
+}
+
+/* A socket that was given, and nothing said of it. */
+static void test_standard(void **state)
+{
+        char address[80];
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        (void)snprintf(address, sizeof(address), "fd:%d", fds[0]);
+        plain_fd = fds[1];
+        plain_link = talk_open(address, IPW_PUSH);
+        assert_string_equal(ipw_link_caps(plain_link)->stack, "sp/unix");
+        see(HELLO_PUSH, 8);
+        plain_close();
+}
+
 static void test_no_pipe(void **state)
 {
         char address[80];
@@ -380,7 +453,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, plain_setup, plain_teardown)
                 cmocka_unit_test(test_hello), T(test_push),           T(test_pull),    T(test_pair),
                 T(test_wrong_peers),          T(test_wrong_messages), T(test_limit),   T(test_pollfd),
-                T(test_two_threads),          T(test_ours),           T(test_no_pipe),
+                T(test_two_threads),          T(test_ours),           T(test_no_pipe), T(test_guess),
+                T(test_guess_the_others),     T(test_standard),
         };
 
         (void)signal(SIGPIPE, SIG_IGN);

@@ -64,6 +64,16 @@ static int plain_dial(void)
         return fd;
 }
 
+/* The same, by one who says what he is in the words of nanomsg and nng. */
+static int plain_greet(unsigned char kind)
+{
+        const unsigned char hello[] = { 0, 'S', 'P', 0, 0, kind, 0, 0 };
+        int fd = plain_dial();
+
+        assert_int_equal(send(fd, hello, sizeof(hello), 0), sizeof(hello));
+        return fd;
+}
+
 /* Receives until `link` has counted so many peers or faults; nothing comes. */
 static void await(struct ipw_link *link, uint64_t peers, uint64_t discarded)
 {
@@ -86,7 +96,8 @@ enum { GOOD = 196, ROUNDS = 20 };
 
 static void many_peers(struct ipw_link *in, const char *address)
 {
-        static const unsigned char half[] = { 'i', 'p', 'w', 1, 10, 0, 0, 0, 1, 2, 3, 4, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 'h', 'a' };
+        static const unsigned char half[] = { 1, 0, 0, 0, 0, 0, 0, 0, 10, 'h', 'a' };
+        size_t lead = address == on_unix ? 0 : 1; /* a byte that only Unix sockets have */
         struct ipw_link *peers[GOOD];
         unsigned next[GOOD] = { 0 };
         char data[64];
@@ -94,13 +105,14 @@ static void many_peers(struct ipw_link *in, const char *address)
 
         plain_at = address;
         silent = plain_dial();
-        torn = plain_dial();
+        torn = plain_greet(0x50);
         garbage = plain_dial();
-        deaf = plain_dial(); /* reads nothing: what a receiver writes, none, could stop nobody */
-        assert_int_equal(send(torn, half, sizeof(half), 0), sizeof(half));
+        deaf = plain_greet(0x50); /* reads nothing */
+        assert_int_equal(send(torn, half + lead, sizeof(half) - lead, 0), sizeof(half) - lead);
         assert_int_equal(send(garbage, "GET / HTTP/1.1\r\n\r\n and more than a header", 41, 0), 41);
         for (unsigned i = 0; i < GOOD; i++)
                 peers[i] = talk_open(address, IPW_PUSH);
+        await(in, GOOD + 3, 1); /* nobody sends before he has been greeted */
         for (unsigned round = 0; round < ROUNDS; round++) {
                 for (unsigned i = 0; i < GOOD; i++) {
                         talk_fill(data, sizeof(data), i, round);
@@ -115,7 +127,6 @@ static void many_peers(struct ipw_link *in, const char *address)
                         assert_int_equal(get_le32(data + 4), next[get_le32(data)]++);
                 }
         }
-        await(in, GOOD + 3, 1);
         talk_nothing(in, EAGAIN);
         talk_says(in, "HTTP");
         (void)close(torn);
@@ -153,7 +164,7 @@ static void test_one_does_not_read(void **state)
         int deaf;
 
         plain_at = on_unix;
-        deaf = plain_dial();
+        deaf = plain_greet(0x51);
         while (came < COUNT / 2) {
                 struct ipw_message m = { .data = data, .capacity = SIZE };
 
@@ -295,6 +306,7 @@ static void test_addresses(void **state)
         talk_refuse(on_tcp, IPW_PULL, EADDRINUSE, "ss -ltnp");
         (void)snprintf(text, sizeof(text), "tcp://localhost:%s", strrchr(on_tcp, ':') + 1);
         out = talk_open(text, IPW_PUSH);
+        assert_int_equal(ipw_turn(in), 0); /* nobody sends before he has been greeted */
         assert_int_equal(talk_send(out, "hi", 2, IPW_MS(PATIENCE)), 2);
         talk_expect(in, "hi");
         (void)ipw_close(out);
@@ -312,6 +324,7 @@ static void test_ipv6(void **state)
                 skip();
         assert_true(ipw_link_address(in, address, sizeof(address)) > 0);
         out = talk_open(address, IPW_PUSH);
+        assert_int_equal(ipw_turn(in), 0);
         assert_int_equal(talk_send(out, "six", 3, IPW_MS(PATIENCE)), 3);
         talk_expect(in, "six");
         (void)ipw_close(out);
@@ -420,12 +433,16 @@ static void test_connects_leak_nothing(void **state)
 /* No descriptors left: those who wait are taken in when there are. */
 static void test_no_descriptors(void **state)
 {
-        struct ipw_link *in = talk_open(on_unix, IPW_PULL), *out[8];
+        struct ipw_link *in, *out[8];
         struct rlimit old, few;
+        char framed[128];
         int fd;
 
+        (void)snprintf(framed, sizeof(framed), "%s?framing=frame", on_unix); /* who speaks it sends before he is taken in */
+        in = talk_open(framed, IPW_PULL);
+
         for (unsigned i = 0; i < COUNT_OF(out); i++) {
-                out[i] = talk_open(on_unix, IPW_PUSH);
+                out[i] = talk_open(framed, IPW_PUSH);
                 assert_int_equal(talk_send(out[i], "here", 4, IPW_MS(PATIENCE)), 4);
         }
         assert_return_code(getrlimit(RLIMIT_NOFILE, &old), errno);
