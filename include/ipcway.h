@@ -4,6 +4,7 @@
  *
  * An ADDRESS is a text that names a mechanism and an object: "fifo:/tmp/my_fifo", "mq+sysv:/etc/app.conf#A?type=3".
  * A LINK is an open end of it; messages go through it. A message arrives whole or not at all.
+ * A SEGMENT is raw shared bytes: anonymous, POSIX, System V, or of a file.
  * A GATE is something to wait at: a semaphore or a lock.
  *
  *      struct ipw_why why;
@@ -21,7 +22,8 @@
  *   Time      A timeout is relative, in nanoseconds, on CLOCK_MONOTONIC. 0 tries once and says -EAGAIN; IPW_FOREVER never ends;
  *             all else says -ETIMEDOUT.
  *   Threads   One thread per direction per link. Different links are independent. Only ipw_interrupt() may come from anywhere.
- *   Fork      In a forked child every call on a link but ipw_close() says -ESTALE, and ipw_close() there only drops descriptors.
+ *   Fork      In a forked child every call on a link but ipw_close() says -ESTALE, and ipw_close() there only drops descriptors. Segments, and gates
+ *             in them (ipw_gate_at()), go on working there: that is what they are for.
  *             Ends meant for a child travel as addresses: see ipw_ends().
  *   Signals   Waits go on after a signal handler has run, unless IPW_SIGNALS asks for -EINTR. The library installs no handler, and no
  *             send raises SIGPIPE.
@@ -179,6 +181,7 @@ struct ipw_mechanism {
         unsigned roles;       /* bit 1 << IPW_PUSH and so on, for each role offered */
         int anonymous;        /* 1: has no name, ends come from ipw_ends() */
         int gate;             /* 1: ipw_gate_open() takes it, not ipw_open() */
+        int segment;          /* 1: ipw_segment_open() takes it */
         int events;           /* 1: what is received is a struct ipw_signal, made by the kernel */
         const struct ipw_option *options;
         size_t option_count;
@@ -223,7 +226,7 @@ int ipw_accept(struct ipw_link *listener, struct ipw_link **peer, int64_t timeou
 
 /*
  * Two ends of an anonymous mechanism, as addresses: IPW_PUSH or IPW_PULL is the role that `a` is meant for, `b` gets the other; with IPW_PAIR
- * both ways. Each is inert until some process opens it, once, after fork(2) or exec(3); it crosses both. Every process that holds an
+ * both ways, and with 0 both are ends of one segment, for ipw_segment_open(). Each is inert until some process opens it, once, after fork(2) or exec(3); it crosses both. Every process that holds an
  * end it will not open says ipw_end_drop(), or the other side never sees the end of the conversation.
  */
 int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct ipw_why *);
@@ -301,6 +304,44 @@ struct ipw_signal {
 
 int ipw_signal_number(const char *name);                  /* "TERM", "SIGTERM", "RTMIN+3"; -EINVAL: no signal is called so */
 int ipw_signal_name(int number, char *text, size_t room); /* "TERM"; returns the length, as snprintf(3); -EINVAL: there is none */
+
+/* ---- segments: raw shared bytes ------------------------------------------------------------------------------------------------------ */
+
+struct ipw_segment;
+/*
+ * Opens shared memory, mapped to read and write. `how` is 0, IPW_EXISTING or IPW_FRESH. What is made here is all zeros, and appears complete: with its size
+ * and its pages, so that a full /dev/shm is -ENOSPC here and not SIGBUS later. A program that knows only shm_open(3), shmget(2) or mmap(2) sees the same bytes.
+ * Without size= what exists is taken as it is, and nothing is made. Errors as ipw_open(), and -EINVAL: it has another size than size= says; -ESTALE:
+ * its maker died half-way. "shm+anon:" is for this process and its children; ends that cross exec(3) are made by ipw_ends() and opened as "fd:N", and so is
+ * memory whose descriptor came over a Unix socket.
+ */
+int ipw_segment_open(struct ipw_segment **, const char *address, unsigned how, struct ipw_why *);
+/* Where it is in this process, and how many bytes; `size` may be NULL. The same until ipw_segment_resize(). */
+void *ipw_segment_data(const struct ipw_segment *, size_t *size);
+/* For messages that carry descriptors. The segment's: do not close it. -EOPNOTSUPP: System V has none. */
+int ipw_segment_fd(const struct ipw_segment *);
+/*
+ * Makes it larger or smaller and maps it anew, perhaps elsewhere; 0 is the size that another process has given it. New bytes are zeros, and reserved. Who still
+ * uses bytes that are no longer there is killed by SIGBUS: agree on it first. -EOPNOTSUPP: System V and memory without a name keep their size;
+ * -ESTALE: its name was removed; -EBUSY: gates in it are open.
+ */
+int ipw_segment_resize(struct ipw_segment *, size_t size);
+/* 0: what was written is on the disk, and so is the name. -EOPNOTSUPP: it is memory. */
+int ipw_segment_sync(struct ipw_segment *);
+struct ipw_segment_facts {
+        size_t size; /* of the object, at this moment */
+        uid_t uid;
+        gid_t gid;
+        mode_t mode;   /* permissions */
+        int id;        /* of System V; else -1 */
+        int64_t users; /* how many times it is mapped, in all processes; -1: the kernel does not say */
+        int removed;   /* 1: its name is gone, nobody else can join */
+        int created;   /* 1: by this handle */
+};
+int ipw_segment_facts(struct ipw_segment *, struct ipw_segment_facts *);
+void ipw_segment_why(const struct ipw_segment *, struct ipw_why *); /* of the last error on this segment */
+/* Unmaps it; the object stays. -EBUSY: gates in it are open, and nothing was done. */
+int ipw_segment_close(struct ipw_segment *);
 
 /* ---- gates: semaphores and locks ---------------------------------------------------------------------------------------------------- */
 

@@ -63,9 +63,11 @@ static const struct fact facts_of_gates[] = {
         { 0 },
 };
 
+static const struct fact facts_of_segments[] = { { 0 } };
+
 static const struct fact *facts_of(const struct ipw_mechanism *m)
 {
-        return m->gate ? facts_of_gates : facts_of_links;
+        return m->gate ? facts_of_gates : m->roles ? facts_of_links : facts_of_segments;
 }
 
 /* Settings of the machine that bound a mechanism, by the word that its stack ends in. */
@@ -83,6 +85,9 @@ static const struct {
         { "mq+sysv", "/proc/sys/kernel/msgmnb", "bytes a new queue holds" },
         { "mq+sysv", "/proc/sys/kernel/msgmni", "queues on this machine" },
         { "sem+sysv", "/proc/sys/kernel/sem", "semaphores in a set, in all sets, operations in one call, sets" },
+        { "shm+sysv", "/proc/sys/kernel/shmmax", "largest segment, bytes" },
+        { "shm+sysv", "/proc/sys/kernel/shmall", "memory in all segments, pages" },
+        { "shm+sysv", "/proc/sys/kernel/shmmni", "segments on this machine" },
         { "unix", "/proc/sys/net/core/wmem_default", "send buffer a socket starts with, bytes" },
         { "unix", "/proc/sys/net/core/wmem_max", "largest send buffer a user may ask for, bytes; bounds the largest record" },
         { "unix", "/proc/sys/net/unix/max_dgram_qlen", "records that wait in a socket" },
@@ -139,7 +144,7 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
         struct number number[NUMBERS];
 
         read_numbers(number, caps);
-        for (unsigned i = 0; i < NUMBERS && !t->mechanism->gate; i++)
+        for (unsigned i = 0; i < NUMBERS && t->mechanism->roles; i++)
                 (void)json_object_set_new(numbers, number[i].name, json_integer((json_int_t)number[i].value));
         for (const struct fact *f = facts_of(t->mechanism); f->name; f++)
                 (void)json_object_set_new(holds, f->name, json_boolean(caps->flags & f->flag));
@@ -243,12 +248,12 @@ static int run(const struct arguments *a)
                 return print_json(&target, &caps);
         printf("%s  %s\n%s\n\n", target.text, caps.stack, target.mechanism->summary);
         (void)fflush(stdout);
-        if (!target.mechanism->gate) {
+        if (target.mechanism->roles) {
                 status = print_numbers(&caps);
                 printf("\n");
                 (void)fflush(stdout);
         }
-        if (status == DONE)
+        if (status == DONE && facts_of(target.mechanism)->name)
                 status = print_facts(facts_of(target.mechanism), &caps);
         return status == DONE ? print_limits(target.mechanism) : status;
 }

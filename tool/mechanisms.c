@@ -19,10 +19,10 @@ static const struct setting settings[] = {
         { 0 },
 };
 
-/* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. A gate has no messages. */
+/* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. A gate has no messages, and memory none by itself. */
 static const char *shape(const struct ipw_mechanism *m)
 {
-        return m->gate ? "gate" : target_knows(m, "framing") ? "stream" : "record";
+        return m->gate ? "gate" : !m->roles ? "segment" : target_knows(m, "framing") ? "stream" : "record";
 }
 
 static const struct {

@@ -54,7 +54,8 @@ int ipw_gate_open(struct ipw_gate **out, const char *text, unsigned how, struct 
                 return r;
         mechanism = container_of(a->mechanism, struct mechanism, about);
         if (!mechanism->open_gate)
-                return why_set(why, EOPNOTSUPP, "%s: is not something to wait at; open it as a link", text);
+                return why_set(why, EOPNOTSUPP, "%s: is not something to wait at; open it as a %s", text,
+                               mechanism->about.roles ? "link" : "segment");
         g = sys_alloc("a handle", sizeof(*g));
         if (!g)
                 return why_call(why, ENOMEM, text, "cannot make a handle");

@@ -126,6 +126,8 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
         if (mechanism->open_gate)
                 return why_set(why, EOPNOTSUPP, "%s: is something to wait at, not a link: ipw_gate_open(), or ipcway lock and ipcway sem",
                                text);
+        if (!mechanism->open && !mechanism->open_stream)
+                return why_set(why, EOPNOTSUPP, "%s: is raw memory, not a link: ipw_segment_open(), or ipcway segment", text);
         r = mechanism->describe(a, &caps, why);
         if (r == 0)
                 r = check_offered(&mechanism->about, caps.flags, &how, why);
@@ -178,6 +180,8 @@ int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct
         mechanism = container_of(address->mechanism, struct mechanism, about);
         if (!mechanism->ends)
                 return why_set(why, EOPNOTSUPP, "%s: has a name; open that name on both sides", anonymous);
+        if (how == 0 && mechanism->open_segment)
+                return mechanism->ends(address, how, a, b, why);
         if (how != IPW_PUSH && how != IPW_PULL && how != IPW_PAIR)
                 return why_set(why, EINVAL, "%s: ends are for IPW_PUSH, IPW_PULL or IPW_PAIR", anonymous);
         if (!(mechanism->about.roles & 1u << how))

@@ -16,6 +16,10 @@ extern const struct mechanism mechanism_file;
 extern const struct mechanism mechanism_lock;
 extern const struct mechanism mechanism_semaphore_posix;
 extern const struct mechanism mechanism_semaphore_sysv;
+extern const struct mechanism mechanism_shm_anonymous;
+extern const struct mechanism mechanism_shm_file;
+extern const struct mechanism mechanism_shm_posix;
+extern const struct mechanism mechanism_shm_sysv;
 extern const struct mechanism mechanism_signal;
 extern const struct mechanism mechanism_child;
 extern const struct mechanism mechanism_timer;
@@ -33,6 +37,10 @@ const struct mechanism *const registry[] = {
         &mechanism_tcp,
         &mechanism_udp,
         &mechanism_file,
+        &mechanism_shm_posix,
+        &mechanism_shm_file,
+        &mechanism_shm_sysv,
+        &mechanism_shm_anonymous,
         &mechanism_fd,
         &mechanism_signal,
         &mechanism_child,

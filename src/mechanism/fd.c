@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fd:N, fd:R,W: descriptors that this process was given, and the anonymous pipe: whose ends travel as such addresses.
+ * fd:N, fd:R,W: descriptors that this process was given, and the anonymous pipe: whose ends travel as such addresses. So do those of shm+anon:, which are memory.
  *
  * An end made by ipw_ends() is inert: two numbers that fork and exec carry along. Who opens it reopens the pipe, for an open file description of its
  * own (its own flags, its own locks, close-on-exec), and closes what it was given; the flags of the description that other processes share are never touched.
@@ -15,6 +15,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "framing.h"
+#include "memory.h"
 #include "option.h"
 #include "pipe.h"
 #include "socket_stream.h"
@@ -209,6 +210,24 @@ static int fd_open(const struct request *request, struct link **out, struct ipw_
         return 0;
 }
 
+static int fd_open_segment(const struct request *request, struct segment **out, struct ipw_why *why)
+{
+        int fds[2], n, r;
+
+        n = parse(request->address, fds, why);
+        if (n < 0)
+                return n;
+        if (n == 2)
+                return why_set(why, EINVAL, "fd:%s: memory has one descriptor", request->address->rest);
+        if (request->how & IPW_FRESH)
+                return why_set(why, EINVAL, "fd:%s: is memory that somebody else made; IPW_FRESH makes only new ones",
+                               request->address->rest);
+        r = memory_adopt(fds[0], out, why);
+        if (r == 0)
+                let_go(fds[0]);
+        return r;
+}
+
 static int pipe_describe(const struct ipw_address *a, struct ipw_caps *caps, struct ipw_why *why)
 {
         struct stream s;
@@ -286,14 +305,16 @@ static const struct ipw_option pipe_options[] = { OPTION_FRAMING, OPTION_MAX, OP
 const struct mechanism mechanism_fd = {
         .about = { .scheme = "fd",
                    .syntax = "fd:N or fd:R,W",
-                   .summary = "a descriptor that this process was given: an end of a pipe, or a connected socket",
+                   .summary = "a descriptor that this process was given: an end of a pipe, a connected socket, or memory",
                    .good_for = "ends that a parent made, and standard input and output",
                    .sample = "",
                    .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,
+                   .segment = 1,
                    .options = fd_options,
                    .option_count = COUNT_OF(fd_options) },
         .describe = fd_describe,
         .open = fd_open,
+        .open_segment = fd_open_segment,
 };
 
 const struct mechanism mechanism_pipe = {

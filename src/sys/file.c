@@ -117,9 +117,24 @@ ssize_t sys_pread_(struct sys_site *site, int fd, void *data, size_t size, off_t
         THROUGH_SIZED(size, pread(fd, data, size, at), "%d, ..., %zu, %lld", fd, size, (long long)at);
 }
 
+ssize_t sys_pwrite_(struct sys_site *site, int fd, const void *data, size_t size, off_t at)
+{
+        THROUGH_SIZED(size, pwrite(fd, data, size, at), "%d, ..., %zu, %lld", fd, size, (long long)at);
+}
+
 int sys_ftruncate_(struct sys_site *site, int fd, off_t size)
 {
         THROUGH(ftruncate(fd, size), "%d, %lld", fd, (long long)size);
+}
+
+int sys_fallocate_(struct sys_site *site, int fd, off_t at, off_t size)
+{
+        THROUGH(fallocate(fd, 0, at, size), "%d, 0, %lld, %lld", fd, (long long)at, (long long)size);
+}
+
+int sys_fsync_(struct sys_site *site, int fd)
+{
+        THROUGH(fsync(fd), "%d", fd);
 }
 
 static const char *lock_command(int command)
@@ -208,6 +223,29 @@ int sys_create_(struct sys_site *site, int dir, const char *name, int flags, mod
 {
         THROUGH(openat(dir, name, flags | O_CREAT | O_EXCL, mode), "%d, \"%.100s\", %s|O_CREAT|O_EXCL, 0%o", dir, name, flag_names(flags),
                 mode);
+}
+
+int sys_unnamed_(struct sys_site *site, int dir, mode_t mode)
+{
+        THROUGH(openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode), "%d, \".\", O_RDWR|O_TMPFILE, 0%o", dir, mode);
+}
+
+static int link_open(int fd, int dir, const char *name)
+{
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW);
+}
+
+int sys_link_(struct sys_site *site, int fd, int dir, const char *name)
+{
+        THROUGH(link_open(fd, dir, name), "AT_FDCWD, \"/proc/self/fd/%d\", %d, \"%s\", AT_SYMLINK_FOLLOW", fd, dir, name);
+}
+
+int sys_linkat_(struct sys_site *site, int dir, const char *from, const char *to)
+{
+        THROUGH(linkat(dir, from, dir, to, 0), "%d, \"%.60s\", %d, \"%.60s\", 0", dir, from, dir, to);
 }
 
 int sys_fstatat_(struct sys_site *site, int dir, const char *name, struct stat *st)

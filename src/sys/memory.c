@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory: no system call by itself, but as able to fail as one. */
+/* Memory, own and shared. To allocate is no system call by itself, but as able to fail as one. */
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "through.h"
 
@@ -43,4 +44,71 @@ int sys_munmap_(struct sys_site *site, void *address, size_t size)
 int sys_madvise_(struct sys_site *site, void *address, size_t size, int advice)
 {
         THROUGH(madvise(address, size, advice), "%p, %zu, %d", address, size, advice);
+}
+
+static int remap(void **out, void *old, size_t from, size_t to)
+{
+        void *p = mremap(old, from, to, MREMAP_MAYMOVE);
+
+        if (p == MAP_FAILED)
+                return -1;
+        *out = p;
+        return 0;
+}
+
+int sys_mremap_(struct sys_site *site, void **out, void *old, size_t from, size_t to)
+{
+        THROUGH(remap(out, old, from, to), "%p, %zu, %zu, MREMAP_MAYMOVE", old, from, to);
+}
+
+int sys_msync_(struct sys_site *site, void *address, size_t size)
+{
+        THROUGH(msync(address, size, MS_SYNC), "%p, %zu, MS_SYNC", address, size);
+}
+
+int sys_memfd_(struct sys_site *site, const char *name, unsigned flags)
+{
+        THROUGH(memfd_create(name, flags), "\"%s\", 0x%x", name, flags);
+}
+
+int sys_shmget_(struct sys_site *site, key_t key, size_t size, int flags)
+{
+        THROUGH(shmget(key, size, flags), "0x%x, %zu, 0%o", (unsigned)key, size, flags);
+}
+
+static int attach(void **out, int id)
+{
+        void *p = shmat(id, NULL, 0);
+
+        if (p == (void *)-1)
+                return -1;
+        *out = p;
+        return 0;
+}
+
+int sys_shmat_(struct sys_site *site, void **out, int id)
+{
+        THROUGH(attach(out, id), "%d, NULL, 0", id);
+}
+
+int sys_shmdt_(struct sys_site *site, const void *address)
+{
+        THROUGH(shmdt(address), "%p", address);
+}
+
+static const char *segment_command(int command)
+{
+        switch (command) {
+        case IPC_RMID:
+                return "IPC_RMID";
+        case IPC_SET:
+                return "IPC_SET";
+        default:
+                return "IPC_STAT";
+        }
+}
+
+int sys_shmctl_(struct sys_site *site, int id, int command, struct shmid_ds *ds)
+{
+        THROUGH(shmctl(id, command, ds), "%d, %s", id, segment_command(command));
 }

@@ -49,6 +49,11 @@ int sys_group_(struct sys_site *site, const char *name, gid_t *gid)
         THROUGH(find_group(name, gid), "\"%.100s\"", name);
 }
 
+int sys_kill_(struct sys_site *site, pid_t pid, int number)
+{
+        THROUGH(kill(pid, number), "%d, %d", (int)pid, number);
+}
+
 /* The C library of Debian 12 has a wrapper, older ones have not. */
 static int pidfd_open_cloexec(pid_t pid)
 {

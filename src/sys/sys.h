@@ -37,6 +37,14 @@
 #define sys_mmap(meaning, out, size, prot, flags, fd, at) sys_mmap_(SYS_SITE("mmap", meaning), out, size, prot, flags, fd, at)
 #define sys_munmap(meaning, address, size)                sys_munmap_(SYS_SITE("munmap", meaning), address, size)
 #define sys_madvise(meaning, address, size, advice)       sys_madvise_(SYS_SITE("madvise", meaning), address, size, advice)
+#define sys_mremap(meaning, out, old, from, to)           sys_mremap_(SYS_SITE("mremap", meaning), out, old, from, to) /* may move */
+#define sys_msync(meaning, address, size)                 sys_msync_(SYS_SITE("msync", meaning), address, size)        /* MS_SYNC */
+#define sys_memfd(meaning, name, flags)                   sys_memfd_(SYS_SITE("memfd_create", meaning), name, flags)
+/* System V shared memory */
+#define sys_shmget(meaning, key, size, flags) sys_shmget_(SYS_SITE("shmget", meaning), key, size, flags)
+#define sys_shmat(meaning, out, id)           sys_shmat_(SYS_SITE("shmat", meaning), out, id)
+#define sys_shmdt(meaning, address)           sys_shmdt_(SYS_SITE("shmdt", meaning), address)
+#define sys_shmctl(meaning, id, command, ds)  sys_shmctl_(SYS_SITE("shmctl", meaning), id, command, ds)
 /* POSIX semaphores: not system calls unless they wait, but as able to fail */
 #define sys_sem_open(meaning, out, name, flags, mode, value) sys_sem_open_(SYS_SITE("sem_open", meaning), out, name, flags, mode, value)
 #define sys_sem_close(meaning, sem)                          sys_sem_close_(SYS_SITE("sem_close", meaning), sem)
@@ -64,7 +72,10 @@
 #define sys_pwritev2(meaning, fd, iov, n, flags) sys_pwritev2_(SYS_SITE("pwritev2", meaning), fd, iov, n, flags)
 #define sys_fcntl(meaning, fd, command, value)   sys_fcntl_(SYS_SITE("fcntl", meaning), fd, command, value)
 #define sys_pread(meaning, fd, data, size, at)   sys_pread_(SYS_SITE("pread64", meaning), fd, data, size, at)
+#define sys_pwrite(meaning, fd, data, size, at)  sys_pwrite_(SYS_SITE("pwrite64", meaning), fd, data, size, at)
 #define sys_ftruncate(meaning, fd, size)         sys_ftruncate_(SYS_SITE("ftruncate", meaning), fd, size)
+#define sys_fallocate(meaning, fd, at, size)     sys_fallocate_(SYS_SITE("fallocate", meaning), fd, at, size) /* extends the file if need be */
+#define sys_fsync(meaning, fd)                   sys_fsync_(SYS_SITE("fsync", meaning), fd)
 #define sys_lock(meaning, fd, command, lock) \
         SYS_IN_PLACE(sys_lock_(SYS_SITE("fcntl", meaning), fd, command, lock), fcntl(fd, command, lock), SYS_fcntl, fd, command, lock)
 #define sys_fstat(meaning, fd, st)            sys_fstat_(SYS_SITE("fstat", meaning), fd, st)
@@ -79,7 +90,10 @@
 #define sys_unlink(meaning, path)             sys_unlink_(SYS_SITE("unlink", meaning), path)
 #define sys_openat(meaning, dir, name, flags) sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
 #define sys_create(meaning, dir, name, flags, mode) \
-        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                                    /* O_CREAT|O_EXCL, too */
+        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                             /* O_CREAT|O_EXCL, too */
+#define sys_unnamed(meaning, dir, mode)        sys_unnamed_(SYS_SITE("openat", meaning), dir, mode)  /* O_TMPFILE */
+#define sys_link(meaning, fd, dir, name)       sys_link_(SYS_SITE("linkat", meaning), fd, dir, name) /* gives what has none a name */
+#define sys_linkat(meaning, dir, from, to)     sys_linkat_(SYS_SITE("linkat", meaning), dir, from, to)
 #define sys_fstatat(meaning, dir, name, st)    sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
 #define sys_unlinkat(meaning, dir, name)       sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
 #define sys_getdents(meaning, dir, list, size) sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
@@ -97,7 +111,8 @@
 #define sys_signalfd(meaning, set)              sys_signalfd_(SYS_SITE("signalfd4", meaning), set) /* non-blocking */
 #define sys_sigtimedwait(meaning, set, timeout) sys_sigtimedwait_(SYS_SITE("rt_sigtimedwait", meaning), set, timeout)
 /* processes */
-#define sys_pidfd_open(meaning, pid) sys_pidfd_open_(SYS_SITE("pidfd_open", meaning), pid)
+#define sys_kill(meaning, pid, number) sys_kill_(SYS_SITE("kill", meaning), pid, number)
+#define sys_pidfd_open(meaning, pid)   sys_pidfd_open_(SYS_SITE("pidfd_open", meaning), pid)
 #define sys_pidfd_send_signal(meaning, fd, number, info) \
         sys_pidfd_send_signal_(SYS_SITE("pidfd_send_signal", meaning), fd, number, info)                   /* info NULL: as kill(2) does */
 #define sys_waitid(meaning, fd, info, options) sys_waitid_(SYS_SITE("waitid", meaning), fd, info, options) /* P_PIDFD */
@@ -179,6 +194,14 @@ void *sys_realloc_(struct sys_site *, void *old, size_t size);
 int sys_mmap_(struct sys_site *, void **out, size_t size, int prot, int flags, int fd, off_t at);
 int sys_munmap_(struct sys_site *, void *address, size_t size);
 int sys_madvise_(struct sys_site *, void *address, size_t size, int advice);
+int sys_mremap_(struct sys_site *, void **out, void *old, size_t from, size_t to);
+int sys_msync_(struct sys_site *, void *address, size_t size);
+int sys_memfd_(struct sys_site *, const char *name, unsigned flags);
+struct shmid_ds;
+int sys_shmget_(struct sys_site *, key_t key, size_t size, int flags);
+int sys_shmat_(struct sys_site *, void **out, int id);
+int sys_shmdt_(struct sys_site *, const void *address);
+int sys_shmctl_(struct sys_site *, int id, int command, struct shmid_ds *);
 int sys_open_(struct sys_site *, const char *path, int flags, mode_t mode);
 int sys_close_(struct sys_site *, int fd);
 ssize_t sys_read_(struct sys_site *, int fd, void *data, size_t size);
@@ -188,7 +211,10 @@ ssize_t sys_writev_(struct sys_site *, int fd, const struct iovec *, int n);
 ssize_t sys_pwritev2_(struct sys_site *, int fd, const struct iovec *, int n, int flags);
 int sys_fcntl_(struct sys_site *, int fd, int command, long value);
 ssize_t sys_pread_(struct sys_site *, int fd, void *data, size_t size, off_t at);
+ssize_t sys_pwrite_(struct sys_site *, int fd, const void *data, size_t size, off_t at);
 int sys_ftruncate_(struct sys_site *, int fd, off_t size);
+int sys_fallocate_(struct sys_site *, int fd, off_t at, off_t size);
+int sys_fsync_(struct sys_site *, int fd);
 int sys_lock_(struct sys_site *, int fd, int command, struct flock *lock);
 int sys_flock_(struct sys_site *, int fd, int operation);
 int sys_sem_open_(struct sys_site *, sem_t **, const char *name, int flags, mode_t mode, unsigned value);
@@ -216,6 +242,9 @@ int sys_mkfifo_(struct sys_site *, const char *path, mode_t mode);
 int sys_unlink_(struct sys_site *, const char *path);
 int sys_openat_(struct sys_site *, int dir, const char *name, int flags);
 int sys_create_(struct sys_site *, int dir, const char *name, int flags, mode_t mode);
+int sys_unnamed_(struct sys_site *, int dir, mode_t mode);
+int sys_link_(struct sys_site *, int fd, int dir, const char *name);
+int sys_linkat_(struct sys_site *, int dir, const char *from, const char *to);
 int sys_fstatat_(struct sys_site *, int dir, const char *name, struct stat *);
 int sys_unlinkat_(struct sys_site *, int dir, const char *name);
 ssize_t sys_getdents_(struct sys_site *, int dir, void *list, size_t size);
@@ -230,6 +259,7 @@ int sys_sigmask_(struct sys_site *, int how, const sigset_t *set, sigset_t *old)
 int sys_sigpending_(struct sys_site *, sigset_t *set);
 int sys_signalfd_(struct sys_site *, const sigset_t *set);
 int sys_sigtimedwait_(struct sys_site *, const sigset_t *set, const struct timespec *timeout);
+int sys_kill_(struct sys_site *, pid_t pid, int number);
 int sys_pidfd_open_(struct sys_site *, pid_t pid);
 int sys_pidfd_send_signal_(struct sys_site *, int fd, int number, siginfo_t *info);
 int sys_waitid_(struct sys_site *, int fd, siginfo_t *info, int options);

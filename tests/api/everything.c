@@ -168,6 +168,28 @@ static void gates(void)
         must(ipw_gate_close(other) == 0 && ipw_gate_close(one) == 0 && ipw_remove(address, &why) == 0);
 }
 
+/* Memory of this process and its children. */
+static void segments(void)
+{
+        const struct ipw_mechanism *m = NULL;
+        struct ipw_segment_facts facts;
+        struct ipw_segment *segment;
+        unsigned rows = 0;
+        size_t size = 0;
+
+        while ((m = ipw_mechanism_next(m)))
+                rows += m->segment != 0;
+        must(rows > 0);
+        must(ipw_segment_open(&segment, "shm+anon:?size=5000", 0, &why) == 0);
+        must(strcpy(ipw_segment_data(segment, &size), hello) && size == 5000 && ipw_segment_fd(segment) >= 0);
+        must(ipw_segment_facts(segment, &facts) == 0 && facts.size == 5000 && facts.created && !facts.removed && facts.id == -1 &&
+             facts.users == -1 && facts.uid == geteuid() && facts.gid == getegid() && facts.mode);
+        must(ipw_segment_resize(segment, 1) == -EOPNOTSUPP && ipw_segment_sync(segment) == -EOPNOTSUPP);
+        ipw_segment_why(segment, &why);
+        must(why.error == EOPNOTSUPP && *why.text);
+        must(ipw_segment_close(segment) == 0);
+}
+
 /* A signal to itself; the kernel writes what is received. */
 static void signals(void)
 {
@@ -201,6 +223,7 @@ int main(void)
         messages();
         conversations();
         gates();
+        segments();
         signals();
         ipw_trace(NULL, NULL);
         must(system_calls > 0);

@@ -108,7 +108,7 @@ struct row *rows_make(const char *lie, bool published)
         struct row *rows = NULL;
 
         for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
-                if (!m->gate && m->sample && *m->sample && (published || m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR)))
+                if (m->roles && m->sample && *m->sample && (published || m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR)))
                         add_rows(&rows, lie, m);
         return rows;
 }

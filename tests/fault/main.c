@@ -13,7 +13,7 @@
  * Whatever fails: an operation succeeds or gives -errno with a text; nothing hangs; no descriptor, no memory, no name is left; what a send
  * acknowledged is received, unless receiving itself reported an error; nothing comes twice, nothing that was refused comes at all.
  *
- * In the end every call site of src/core, src/gate, src/layer and src/mechanism must have failed at least once, or be excused below.
+ * In the end every call site of src/core, src/gate, src/layer, src/mechanism and src/segment must have failed at least once, or be excused below.
  */
 #include <dirent.h>
 #include <err.h>
@@ -65,6 +65,8 @@ static const struct {
         { "file_append.c", "does it end in a whole line", "a file that others append to meanwhile" },
         { "file_follow.c", "where does its last line begin", "a reader from the end, in half a line" },
         { "file_follow.c", "where does it end now", "the same" },
+        { "object_named.c", "its maker may be about to give it a size", "a file that stays empty for a second" },
+        { "object_sysv.c", "its maker is filling it", "a maker that is stopped half way" },
         { "mq_sysv.c", "its maker may be about to set the size", "a maker that is stopped half way" },
         { "mq_sysv_link.c", "how large can the message be that does not fit", "limits raised while the link is open, by root" },
         { "mq_sysv_ready.c", "sleep until a message comes, without taking it", "a thread of its own: how far it comes depends on time" },
@@ -456,12 +458,17 @@ static void sweep_call(const struct scenario *scenario, struct world *w, unsigne
         try_way(scenario, w, at, 0, true, n + 2);
 }
 
+static bool is_for(const struct scenario *s, const struct ipw_mechanism *m)
+{
+        return s->for_segments ? m->segment : s->for_gates ? m->gate : m->roles != 0;
+}
+
 static void sweep_scenario(const struct scenario *scenario, const struct row *row, const char *root)
 {
         struct world w = { .row = row };
         unsigned calls;
 
-        if (!world_make(&w, root) || scenario->for_gates != w.row->mechanism->gate || !scenario->fits(&w)) {
+        if (!world_make(&w, root) || !is_for(scenario, w.row->mechanism) || !scenario->fits(&w)) {
                 world_clear(&w);
                 return;
         }
@@ -521,7 +528,7 @@ static unsigned judge_sites(void)
                 bool excuse = false;
 
                 if (!strstr(s->file, "src/core/") && !strstr(s->file, "src/layer/") && !strstr(s->file, "src/mechanism/") &&
-                    !strstr(s->file, "src/gate/"))
+                    !strstr(s->file, "src/gate/") && !strstr(s->file, "src/segment/"))
                         continue;
                 counted++;
                 for (size_t k = 0; k < sizeof(excused) / sizeof(excused[0]); k++)
@@ -549,6 +556,22 @@ static void add_gates(struct row **at)
                                 break;
                 (void)snprintf(row->name, sizeof(row->name), "%s", gate_rows[i].name);
                 (void)snprintf(row->sample, sizeof(row->sample), "%s%s", row->mechanism->sample, gate_rows[i].options);
+                row->next = *at;
+                *at = row;
+        }
+}
+
+/* Memory that is no link. */
+static void add_segments(struct row **at)
+{
+        for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));) {
+                struct row *row = m->segment && !m->roles ? calloc(1, sizeof(*row)) : NULL;
+
+                if (!row)
+                        continue;
+                row->mechanism = m;
+                (void)snprintf(row->name, sizeof(row->name), "%s", m->scheme);
+                (void)snprintf(row->sample, sizeof(row->sample), "%s", m->sample);
                 row->next = *at;
                 *at = row;
         }
@@ -592,6 +615,7 @@ int main(int argc, char **argv)
         (void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = stop }, NULL);
         rows = rows_make(NULL, true);
         add_gates(&rows);
+        add_segments(&rows);
         (void)fflush(stdout);
         for (unsigned i = 0; i < WORKERS; i++) {
                 (void)snprintf(dir, sizeof(dir), "%s/worker%u", root, i);

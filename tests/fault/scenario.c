@@ -898,6 +898,7 @@ const struct scenario scenarios[] = {
         { "blocked", is_shared, play_blocked, true },
         { "plain", is_fifo, play_plain_reader, false },
         { "turns", always, play_gate, true, .for_gates = true },
+        { "bytes", always, play_segment, false, .for_segments = true },
         { 0 },
 };
 /* clang-format on */

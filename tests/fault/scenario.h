@@ -22,10 +22,11 @@ struct scenario {
         const char *name;
         bool (*fits)(const struct world *);
         void (*run)(struct world *);
-        bool endless; /* waits without a timeout: what fails must not fail for ever */
-        bool for_gates;
+        bool endless;                 /* waits without a timeout: what fails must not fail for ever */
+        bool for_gates, for_segments; /* else for links */
 };
 void play_gate(struct world *);
+void play_segment(struct world *);
 extern const struct scenario scenarios[]; /* ends with one that has no name */
 
 bool world_make(struct world *, const char *root);
