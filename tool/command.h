@@ -11,6 +11,8 @@ struct command {
         const char *name;
         const char *group;     /* the heading it stands under in the help */
         const char *arguments; /* "ADDR [MESSAGE...]" */
+        const char *verbs;     /* "create|wait": the first argument is one of them; NULL: it has none */
+        const char *bare;      /* an address without a mechanism is a name of this one; NULL: it must have one */
         const char *summary;   /* one line */
         const char *text;      /* the rest of its help: what to expect, examples */
         const struct setting *settings;

@@ -3,7 +3,8 @@
  * ipcway complete -- WORDS: what could stand where the last of WORDS begins, a candidate a line. The shells' own scripts only ask this and show the answer,
  * so that all shells know the same, and nothing has to be kept in step with the tables that parse and explain the command line.
  *
- * Names are those that are there now: FIFOs, sockets and files under a path, abstract sockets, POSIX queues, keys of System V queues. Nothing is opened.
+ * Names are those that are there now: FIFOs, sockets and files under a path, abstract sockets, POSIX queues and semaphores, keys of System V queues and
+ * semaphores, processes, signals. Nothing is opened.
  */
 #include "complete.h"
 
@@ -91,23 +92,46 @@ static void offer_abstract(const char *word, const char *before, int type)
                 (void)fclose(f);
 }
 
-static void offer_queues(const char *word, const char *before)
+/* Names that begin with a slash, and lie as files in `folder`; of those that begin with `prefix` what follows it. */
+static void offer_named(const char *word, const char *before, const char *folder, const char *prefix)
 {
-        DIR *d = opendir("/dev/mqueue");
+        size_t length = strlen(prefix);
+        DIR *d = opendir(folder);
         struct dirent *entry;
 
         while (d && (entry = readdir(d)))
-                if (entry->d_name[0] != '.')
-                        offer(word, before, "/", entry->d_name);
+                if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, length) == 0)
+                        offer(word, before, "/", entry->d_name + length);
         if (d)
                 (void)closedir(d);
 }
 
-static void offer_keys(const char *word, const char *before)
+static void offer_processes(const char *word, const char *before)
+{
+        DIR *d = opendir("/proc");
+        struct dirent *entry;
+
+        while (d && (entry = readdir(d)))
+                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+                        offer(word, before, entry->d_name, "");
+        if (d)
+                (void)closedir(d);
+}
+
+static void offer_signals(const char *word, const char *before)
+{
+        char name[16];
+
+        for (int n = 1; n <= 64; n++)
+                if (ipw_signal_name(n, name, sizeof(name)) > 0)
+                        offer(word, before, name, "");
+}
+
+static void offer_keys(const char *word, const char *before, const char *list)
 {
         enum { KEY, ID, FIELDS };
         char line[256], text[64], *field[FIELDS];
-        FILE *f = fopen("/proc/sysvipc/msg", "re");
+        FILE *f = fopen(list, "re");
 
         while (f && fgets(line, sizeof(line), f)) {
                 long key;
@@ -160,12 +184,14 @@ static void complete_option(const char *word, const struct ipw_mechanism *m, siz
                         offer_words(word, before, m->options[i].values);
 }
 
-static void complete_name(const char *word, const struct ipw_mechanism *m)
+/* `rest`: where in the word the name begins. */
+static void complete_name(const char *word, const char *rest, const struct ipw_mechanism *m)
 {
-        const char *scheme = m->scheme, *rest = word + strlen(scheme) + 1;
-        char before[64];
+        const char *scheme = m->scheme, *comma = strrchr(rest, ',');
+        char before[512];
 
-        (void)snprintf(before, sizeof(before), "%s:", scheme);
+        /* a list of signals grows behind its last comma; a path may hold one */
+        (void)snprintf(before, sizeof(before), "%.*s", (int)((comma && strcmp(scheme, "signal") == 0 ? comma + 1 : rest) - word), word);
         if (strncmp(scheme, "unix", 4) == 0) {
                 offer_paths(word, before, rest, S_IFSOCK);
                 offer_abstract(word, before,
@@ -175,27 +201,46 @@ static void complete_name(const char *word, const struct ipw_mechanism *m)
         } else if (strcmp(scheme, "fifo") == 0) {
                 offer_paths(word, before, rest, S_IFIFO);
         } else if (strcmp(scheme, "mq") == 0) {
-                offer_queues(word, before);
-        } else if (strcmp(scheme, "mq+sysv") == 0) {
-                offer_keys(word, before);
+                offer_named(word, before, "/dev/mqueue", "");
+        } else if (strcmp(scheme, "sem") == 0) {
+                offer_named(word, before, "/dev/shm", "sem.");
+        } else if (strcmp(scheme, "mq+sysv") == 0 || strcmp(scheme, "sem+sysv") == 0) {
+                offer_keys(word, before, strcmp(scheme, "mq+sysv") == 0 ? "/proc/sysvipc/msg" : "/proc/sysvipc/sem");
                 offer_paths(word, before, rest, S_IFREG);
+        } else if (strcmp(scheme, "signal") == 0) {
+                offer_signals(word, before);
+                offer_processes(word, before);
+        } else if (strcmp(scheme, "child") == 0) {
+                offer_processes(word, before);
         } else if (strchr(m->syntax, ':') && strncmp(strchr(m->syntax, ':'), ":PATH", 5) == 0) {
                 offer_paths(word, before, rest, S_IFREG);
         }
 }
 
-static void complete_address(const char *word)
+static const struct ipw_mechanism *mechanism_called(const char *scheme)
 {
-        const struct ipw_mechanism *m = mechanism_of(word);
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
+                if (strcmp(m->scheme, scheme) == 0)
+                        return m;
+        return NULL;
+}
+
+/* `bare`: the scheme of a name without one, and then only what is of its kind; NULL: a name must have one. */
+static void complete_address(const char *word, const char *bare)
+{
+        const struct ipw_mechanism *m = mechanism_of(word), *kind = bare ? mechanism_called(bare) : NULL;
         size_t start = strcspn(word, "?");
 
         if (!m) {
                 for (m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
-                        offer(word, m->scheme, ":", "");
+                        if (!kind || m->gate == kind->gate)
+                                offer(word, m->scheme, ":", "");
+                if (kind)
+                        complete_name(word, word, kind);
                 return;
         }
         if (!word[start]) {
-                complete_name(word, m);
+                complete_name(word, word + strlen(m->scheme) + 1, m);
                 return;
         }
         for (size_t i = start; word[i]; i++)
@@ -237,12 +282,22 @@ static const struct setting *find_setting(const struct setting *s, const char *w
         return NULL;
 }
 
+/* signal send PID SIG, signal wait SIG..., signal list SIG. */
+static void complete_signal(const char *verb, const char *last, int plain)
+{
+        if (strcmp(verb, "send") == 0 && plain == 1)
+                offer_processes(last, "");
+        else if (plain == (strcmp(verb, "send") == 0 ? 2 : 1) || strcmp(verb, "wait") == 0)
+                offer_signals(last, "");
+}
+
 /* The words of one command, the last of which is to be completed. */
 static void complete_arguments(const struct command *c, char **word, int count)
 {
         const char *last = word[count - 1];
         const struct ipw_mechanism *m = NULL;
         const struct setting *waiting = NULL;
+        const char *first = NULL;
         int plain = 0;
 
         for (int i = 0; i < count - 1; i++) {
@@ -255,7 +310,8 @@ static void complete_arguments(const struct command *c, char **word, int count)
                         if (waiting && (waiting->kind == SETTING_FLAG || strchr(word[i], '=')))
                                 waiting = NULL;
                 } else {
-                        plain++;
+                        if (plain++ == 0)
+                                first = word[i];
                         if (!m)
                                 m = mechanism_of(word[i]);
                 }
@@ -271,8 +327,12 @@ static void complete_arguments(const struct command *c, char **word, int count)
                         complete_value(last, before, s, m);
         } else if (last[0] == '-') {
                 offer_settings(last, c->settings);
-        } else if (strncmp(c->arguments, "FROM TO", 7) == 0 ? plain < 2 : strstr(c->arguments, "ADDR") && plain == 0) {
-                complete_address(last);
+        } else if (c->verbs && plain == 0) {
+                offer_words(last, "", c->verbs);
+        } else if (c == &command_signal) {
+                complete_signal(first, last, plain);
+        } else if (strncmp(c->arguments, "FROM TO", 7) == 0 ? plain < 2 : strstr(c->arguments, "ADDR") && plain == (c->verbs != NULL)) {
+                complete_address(last, c->bare);
         } else if (strstr(c->arguments, "FILE") && plain == 0) {
                 offer_paths(last, "", last, 0);
         } else if (strstr(c->arguments, "COMMAND") && plain == 0) {

@@ -126,6 +126,7 @@ const struct command command_lock = {
         .name = "lock",
         .group = "Turns",
         .arguments = "FILE|ADDR -- CMD",
+        .bare = "lock",
         .summary = "run a program while nobody else has the lock",
         .text = "Waits for the lock, runs CMD, gives the lock back when CMD has ended, however it ends. The file is made if it is not there and stays.\n"
                 "It excludes users of flock(1), fcntl(2) and OFD locks alike, unless kind= says which. A semaphore will do as well: sem:/jobs.\n"

@@ -195,6 +195,8 @@ const struct command command_sem = {
         .name = "sem",
         .group = "Turns",
         .arguments = "VERB NAME|ADDR [-- CMD]",
+        .verbs = "create|wait|post|value|remove|run",
+        .bare = "sem",
         .summary = "semaphores: make, wait, post, look, or so many programs at once",
         .text = "  create   make it, with --value permits; fails if it exists\n"
                 "  wait     take a permit and leave it taken\n"

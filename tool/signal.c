@@ -239,6 +239,7 @@ const struct command command_signal = {
         .name = "signal",
         .group = "Be told",
         .arguments = "send|wait|list ...",
+        .verbs = "send|wait|list",
         .summary = "send a signal, wait for some, or what they all mean",
         .text = "  signal send PID SIG [VALUE]   real-time signals (RTMIN+1) queue, each with its value; others merge while they wait. 0 only asks\n"
                 "  signal wait SIG...            a line for each: which, from whom, with what value. Says its process id and how to end it\n"

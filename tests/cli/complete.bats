@@ -41,7 +41,7 @@ in_bash() {
 }
 
 @test "every option that help lists" {
-	for c in send recv pair accept serve wait bridge run lock sem remove mechanisms describe tour; do
+	for c in send recv pair accept serve wait bridge run lock sem signal remove mechanisms describe tour; do
 		run -0 ipcway complete -- $c -
 		for option in $(ipcway help $c | sed -n 's/^ *\(-., \)\?\(--*[a-zA-Z-]*\).*/\2/p'); do has_line "$option"; done
 	done
@@ -83,9 +83,58 @@ in_bash() {
 	has_line "$SOCKET"
 	ipcway send "$QUEUE" x
 	run -0 ipcway complete -- recv mq+sysv:
-	has_line "mq+sysv:0x$(printf %08x "$((${QUEUE#mq+sysv:}))")"
+	has_line "mq+sysv:0x$(printf %08x "$(($KEY))")"
 	run -0 ipcway complete -- recv "$FIFO" --file "$D/pl"
 	[ "$output" = "$D/plain" ]
+}
+
+@test "verbs, and what each of them takes" {
+	run -0 ipcway complete -- sem ""
+	[ "$output" = $'create\nwait\npost\nvalue\nremove\nrun' ]
+	run -0 ipcway complete -- sem --value 3 r
+	[ "$output" = $'remove\nrun' ]
+	run -0 ipcway complete -- sem wait se
+	[ "$output" = $'sem:\nsem+sysv:' ]
+	run -0 ipcway complete -- lock fi
+	[ -z "$output" ]
+	run -0 ipcway complete -- lock lock:/etc/x -O ki
+	[ "$output" = kind= ]
+	run -0 ipcway complete -- signal ""
+	[ "$output" = $'send\nwait\nlist' ]
+	run -0 ipcway complete -- signal send $$ US
+	[ "$output" = $'USR1\nUSR2' ]
+	run -0 ipcway complete -- signal wait TERM IN
+	[ "$output" = INT ]
+	run -0 ipcway complete -- signal list SEG
+	[ "$output" = SEGV ]
+	run -0 ipcway complete -- signal list SEGV SEG
+	[ -z "$output" ]
+	run -0 ipcway complete -- recv signal:TERM,US
+	[ "$output" = $'signal:TERM,USR1\nsignal:TERM,USR2' ]
+}
+
+@test "semaphores, locks and processes that are there now" {
+	run -0 ipcway sem create "$SEM"
+	run -0 ipcway complete -- sem wait "${SEM:0:12}"
+	has_line "$SEM"
+	run -0 ipcway complete -- sem wait "sem:${SEM:0:12}"
+	has_line "sem:$SEM"
+	run -0 ipcway sem remove "$SEM"
+	run -0 ipcway complete -- sem wait "${SEM:0:12}"
+	[[ $output != *"$SEM"* ]]
+	run -0 ipcway sem create "$SET"
+	run -0 ipcway complete -- sem value sem+sysv:
+	has_line "sem+sysv:0x$(printf %08x "$(($KEY))")"
+	run -0 ipcway sem remove "$SET"
+	: >"$D/job.lock"
+	run -0 ipcway complete -- lock "$D/job"
+	[ "$output" = "$D/job.lock" ]
+	run -0 ipcway complete -- lock "lock:$D/job"
+	[ "$output" = "lock:$D/job.lock" ]
+	run -0 ipcway complete -- signal send ${$:0:1}
+	has_line $$
+	run -0 ipcway complete -- recv child:$$
+	has_line child:$$
 }
 
 @test "behind -- stand other words" {
@@ -104,6 +153,10 @@ in_bash() {
 	[ "$(in_bash 'ipcway recv fifo:/tmp/a?until=l')" = last ]
 	[ "$(in_bash 'ipcway recv fifo:/tmp/a?unt')" = "/tmp/a?until=" ]
 	[ -z "$(in_bash 'ipcway run pipe: -- fi')" ]
+	[ "$(in_bash 'ipcway sem po')" = post ]
+	: >"$D/job.lock"
+	[ "$(in_bash "ipcway lock $D/jo")" = "$D/job.lock" ]
+	[ "$(in_bash 'ipcway recv signal:TERM,US')" = "TERM,USR1"$'\n'"TERM,USR2" ]
 	run -0 bash -c 'source "$1/ipcway.bash"; complete -p ipcway' - "$scripts"
 	is_in "_ipcway" "$output"
 }
@@ -116,6 +169,10 @@ in_bash() {
 	[ "$output" = describe ]
 	run -0 fish -N -c 'source $argv[1]/ipcway.fish; complete -C "ipcway send fifo:$argv[2]/he"' "$scripts" "$D"
 	is_in "$D/here" "$output"
+	run -0 fish -N -c 'source $argv[1]/ipcway.fish; complete -C "ipcway sem po"' "$scripts"
+	[ "$output" = post ]
+	run -0 fish -N -c 'source $argv[1]/ipcway.fish; complete -C "ipcway signal send 1 SEG"' "$scripts"
+	[ "$output" = SEGV ]
 }
 
 @test "zsh shows the same" {
@@ -124,4 +181,6 @@ in_bash() {
 	is_in "recv --format json" "$output"
 	run -0 timeout 20 zsh -f "$BATS_TEST_DIRNAME/complete.zsh" "$scripts" 'ipcway recv fifo:/tmp/a?unt'
 	is_in 'until=' "$output"
+	run -0 timeout 20 zsh -f "$BATS_TEST_DIRNAME/complete.zsh" "$scripts" 'ipcway sem po'
+	is_in 'sem post' "$output"
 }

@@ -10,7 +10,10 @@ setup() {
 	D=$BATS_TEST_TMPDIR
 	FIFO=fifo:$D/fifo
 	SOCKET=unix+seqpacket:$D/s
-	QUEUE=mq+sysv:0x$(od -An -N4 -tx4 /dev/urandom | tr -d ' ' | sed 's/^0*/1/;s/^\(.\{8\}\).*/\1/')
+	KEY=0x$(od -An -N4 -tx4 /dev/urandom | tr -d ' ' | sed 's/^0*/1/;s/^\(.\{8\}\).*/\1/')
+	QUEUE=mq+sysv:$KEY
+	SEM=/ipcway-bats-$$-$BATS_TEST_NUMBER
+	SET=sem+sysv:$KEY
 	declare -gA job=()
 }
 
@@ -49,7 +52,7 @@ teardown() {
 		kill -KILL "$pid" 2>/dev/null || true
 	done
 	wait 2>/dev/null || true
-	"$IPCWAY" remove -f "$QUEUE" 2>/dev/null || true
+	"$IPCWAY" remove -f "$QUEUE" "sem:$SEM" "$SET" 2>/dev/null || true
 }
 
 is_in() { [[ $2 == *"$1"* ]] || { echo "no \"$1\" in: $2"; return 1; }; }

@@ -90,7 +90,7 @@ let_go() { : >"$D/go"; ended holder 0; }
 }
 
 @test "so many at once, on a file or a semaphore" {
-	local s=sem:/ipcway-bats-$$-$BATS_TEST_NUMBER
+	local s=sem:$SEM
 	hold "$IPCWAY" lock "lock:$D/l?permits=2" --
 	run -0 ipcway lock -n "lock:$D/l?permits=2" -- true
 	run -9 ipcway lock -n "lock:$D/l?permits=2" -- "$IPCWAY" lock -n "lock:$D/l" -O permits=2 -E 9 -- true

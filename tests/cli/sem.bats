@@ -5,23 +5,6 @@ bats_require_minimum_version 1.5.0
 
 setup_file() { export PATH="$(dirname "${IPCWAY:-$BATS_TEST_DIRNAME/../../build/tool/ipcway}"):$PATH"; }
 
-setup() {
-	D=$BATS_TEST_TMPDIR
-	declare -gA job=()
-	SEM=/ipcway-bats-$$-$BATS_TEST_NUMBER
-	SET=sem+sysv:0x$(od -An -N4 -tx4 /dev/urandom | tr -d ' ' | sed 's/^0*/1/;s/^\(.\{8\}\).*/\1/')
-}
-
-teardown() {
-	local pid
-	for pid in "${job[@]}"; do
-		kill -KILL "$pid" 2>/dev/null || true
-	done
-	wait 2>/dev/null || true
-	"$IPCWAY" sem remove -f "$SEM" || true
-	"$IPCWAY" sem remove -f "$SET" || true
-}
-
 @test "create, value, wait, post, remove" {
 	for s in "$SEM" "$SET"; do
 		run -0 ipcway sem create "$s" --value 2
