@@ -337,6 +337,7 @@ struct ipw_segment_facts {
         int64_t users; /* how many times it is mapped, in all processes; -1: the kernel does not say */
         int removed;   /* 1: its name is gone, nobody else can join */
         int created;   /* 1: by this handle */
+        int ring;      /* 1: messages are in it: who writes raw bytes into it destroys them */
 };
 int ipw_segment_facts(struct ipw_segment *, struct ipw_segment_facts *);
 void ipw_segment_why(const struct ipw_segment *, struct ipw_why *); /* of the last error on this segment */

@@ -3,8 +3,8 @@
  * ipcway complete -- WORDS: what could stand where the last of WORDS begins, a candidate a line. The shells' own scripts only ask this and show the answer,
  * so that all shells know the same, and nothing has to be kept in step with the tables that parse and explain the command line.
  *
- * Names are those that are there now: FIFOs, sockets and files under a path, abstract sockets, POSIX queues and semaphores, keys of System V queues and
- * semaphores, processes, signals. Nothing is opened.
+ * Names are those that are there now: FIFOs, sockets and files under a path, abstract sockets, POSIX queues, semaphores and memory, keys of System V queues,
+ * semaphores and memory, processes, signals. Nothing is opened.
  */
 #include "complete.h"
 
@@ -204,8 +204,13 @@ static void complete_name(const char *word, const char *rest, const struct ipw_m
                 offer_named(word, before, "/dev/mqueue", "");
         } else if (strcmp(scheme, "sem") == 0) {
                 offer_named(word, before, "/dev/shm", "sem.");
-        } else if (strcmp(scheme, "mq+sysv") == 0 || strcmp(scheme, "sem+sysv") == 0) {
-                offer_keys(word, before, strcmp(scheme, "mq+sysv") == 0 ? "/proc/sysvipc/msg" : "/proc/sysvipc/sem");
+        } else if (strcmp(scheme, "shm") == 0) {
+                offer_named(word, before, "/dev/shm", "");
+        } else if (strstr(scheme, "+sysv")) {
+                offer_keys(word, before,
+                           strcmp(scheme, "mq+sysv") == 0    ? "/proc/sysvipc/msg"
+                           : strcmp(scheme, "shm+sysv") == 0 ? "/proc/sysvipc/shm"
+                                                             : "/proc/sysvipc/sem");
                 offer_paths(word, before, rest, S_IFREG);
         } else if (strcmp(scheme, "signal") == 0) {
                 offer_signals(word, before);

@@ -179,3 +179,18 @@ int target_name(const struct target *t, char *out, size_t room)
         out[n] = 0;
         return *at && *at != '?' ? -ENAMETOOLONG : 0;
 }
+
+int target_named(struct target *t, const char *word, const char *scheme, const struct list *options, const char *const defaults[][2])
+{
+        size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789+");
+        char text[4096];
+
+        if (length == 0 || word[length] != ':') {
+                if (snprintf(text, sizeof(text), "%s:%s", scheme, word) >= (int)sizeof(text)) {
+                        say_error("the address is longer than %zu bytes", sizeof(text) - 1);
+                        return WRONG_USAGE;
+                }
+                word = text;
+        }
+        return target_read(t, word, options, defaults);
+}

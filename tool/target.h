@@ -16,6 +16,9 @@ struct target {
  */
 int target_read(struct target *, const char *word, const struct list *options, const char *const defaults[][2]);
 
+/* The same, but a word without a mechanism is a name of `scheme`: /tmp/job.lock, /jobs. */
+int target_named(struct target *, const char *word, const char *scheme, const struct list *options, const char *const defaults[][2]);
+
 /* The address with one more option: 1 if it is good so, and then `text` has it; 0 leaves it as it is. */
 int target_extend(char *text, size_t room, const char *key, const char *value);
 

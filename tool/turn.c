@@ -40,18 +40,8 @@ static void all_signals(sigset_t *set)
 
 int turn_target(struct target *t, const char *word, const char *scheme, const struct list *options, const char *const defaults[][2])
 {
-        size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789+");
-        char text[4096];
-        int status;
+        int status = target_named(t, word, scheme, options, defaults);
 
-        if (length == 0 || word[length] != ':') {
-                if (snprintf(text, sizeof(text), "%s:%s", scheme, word) >= (int)sizeof(text)) {
-                        say_error("the address is longer than %zu bytes", sizeof(text) - 1);
-                        return WRONG_USAGE;
-                }
-                word = text;
-        }
-        status = target_read(t, word, options, defaults);
         if (status == DONE && !t->mechanism->gate) {
                 say_error("%s carries messages, nobody can wait for a turn there; lock:, sem: and sem+sysv: are for that",
                           t->mechanism->scheme);

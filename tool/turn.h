@@ -6,7 +6,7 @@
 
 #include "target.h"
 
-/* As target_read(), but a word without a mechanism is a name of `scheme`: /tmp/job.lock, /jobs. */
+/* As target_named(); it must be a gate. */
 int turn_target(struct target *, const char *word, const char *scheme, const struct list *options, const char *const defaults[][2]);
 
 struct turn {

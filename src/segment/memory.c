@@ -12,6 +12,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "image.h"
 #include "sys.h"
 #include "why.h"
 
@@ -98,7 +99,10 @@ static int memory_facts(struct segment *s, struct ipw_segment_facts *out, struct
         const struct object *o = &container_of(s, struct memory, segment)->object;
         int r = o->id >= 0 ? facts_of_sysv(o, out) : facts_of_file(o, out);
 
-        return r < 0 ? why_call(why, r, o->text, "cannot look at it") : 0;
+        if (r < 0)
+                return why_call(why, r, o->text, "cannot look at it");
+        out->ring = MIN(out->size, o->size) >= sizeof(IMAGE_MAGIC) - 1 && memcmp(o->data, IMAGE_MAGIC, sizeof(IMAGE_MAGIC) - 1) == 0;
+        return 0;
 }
 
 static void memory_close(struct segment *s)

@@ -183,7 +183,7 @@ static void segments(void)
         must(ipw_segment_open(&segment, "shm+anon:?size=5000", 0, &why) == 0);
         must(strcpy(ipw_segment_data(segment, &size), hello) && size == 5000 && ipw_segment_fd(segment) >= 0);
         must(ipw_segment_facts(segment, &facts) == 0 && facts.size == 5000 && facts.created && !facts.removed && facts.id == -1 &&
-             facts.users == -1 && facts.uid == geteuid() && facts.gid == getegid() && facts.mode);
+             !facts.ring && facts.users == -1 && facts.uid == geteuid() && facts.gid == getegid() && facts.mode);
         must(ipw_segment_resize(segment, 1) == -EOPNOTSUPP && ipw_segment_sync(segment) == -EOPNOTSUPP);
         ipw_segment_why(segment, &why);
         must(why.error == EOPNOTSUPP && *why.text);
