@@ -23,7 +23,6 @@ void duo_prepare(void)
         (void)sigemptyset(&waited);
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
                 (void)sigaddset(&waited, all[i]);
-        (void)signal(SIGCHLD, SIG_DFL);
         (void)sigprocmask(SIG_BLOCK, &waited, &before);
 }
 

@@ -174,8 +174,6 @@ void event_block(const char *address)
         }
         (void)sigprocmask(SIG_BLOCK, &set, &before);
         changed = 1;
-        if (sigismember(&set, SIGCHLD) == 1)
-                (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */
 }
 
 void event_restore_mask(void)

@@ -147,7 +147,7 @@ int main(int argc, char **argv)
         const struct command *c;
         struct arguments arguments;
 
-        stop_ignore_pipe();
+        stop_prepare();
         if (argc < 2) {
                 (void)help_all(stderr);
                 return WRONG_USAGE;

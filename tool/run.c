@@ -164,7 +164,6 @@ static int run_both(struct program p[2])
         int status;
 
         signals_to_wait_for(&signals);
-        (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, nobody's status could be read */
         (void)sigprocmask(SIG_BLOCK, &signals, &mask);
         status = start(&p[0], p[1].end, &mask);
         if (status == DONE)

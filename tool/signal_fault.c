@@ -106,7 +106,6 @@ int signal_fault_show(int number)
         printf("\nA child that runs it:\n\n");
         if (fflush(stdout) != 0)
                 return say_finish();
-        (void)signal(SIGCHLD, SIG_DFL);
         pid = fork();
         if (pid == 0)
                 be_caught(number);

@@ -26,11 +26,12 @@ static void on_signal(int signal_number)
 
 static struct sigaction inherited_pipe;
 
-void stop_ignore_pipe(void)
+void stop_prepare(void)
 {
         struct sigaction ignore = { .sa_handler = SIG_IGN };
 
         (void)sigaction(SIGPIPE, &ignore, &inherited_pipe);
+        (void)signal(SIGCHLD, SIG_DFL);
 }
 
 void stop_restore_pipe(void)

@@ -7,7 +7,11 @@
 
 #include "ipcway.h"
 
-void stop_ignore_pipe(void);  /* a reader that goes is an error with a text, not a silent death */
+/*
+ * First of all: a reader that goes is an error with a text, not a silent death; and SIGCHLD, if it was inherited as ignored, is not, or nobody's status could be
+ * read and none could be received.
+ */
+void stop_prepare(void);
 void stop_restore_pipe(void); /* in a child, before it becomes somebody else's program */
 int stop_pipe_was_ignored(void);
 

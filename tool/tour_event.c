@@ -102,7 +102,6 @@ static void receive(void *context)
                                 strcat(address, ",");
                         strcat(address, name);
                 }
-        (void)signal(SIGCHLD, SIG_DFL);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         in = open_or_fail(report, address, IPW_PULL);
         (void)close(j->told[0]);
@@ -164,7 +163,6 @@ static void send_all(void *context)
         struct ipw_link *out, *timer;
 
         (void)close(j->told[1]);
-        (void)signal(SIGCHLD, SIG_DFL);
         (void)snprintf(address, sizeof(address), "signal:%d", (int)j->receiver);
         be_told(j);
         out = open_or_fail(report, address, IPW_PUSH);

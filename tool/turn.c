@@ -179,7 +179,6 @@ int turn_run(const struct turn *t, char **argv, const char *who)
         pid_t parent = getpid(), pid;
         ssize_t n;
 
-        (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, nobody's status could be read */
         if (pipe2(trouble, O_CLOEXEC) < 0) {
                 say_error("%s: cannot make a pipe: %s", who, strerror(errno));
                 return OURS_FAILED;

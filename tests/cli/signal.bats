@@ -144,3 +144,37 @@ state() { [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = "$2" ]; }
 	ended r 0
 	is_in "$(awk '/^SigBlk/ { print $2 }' /proc/self/status)" "$(cat "$D/r.out")"
 }
+
+@test "programs that other commands start have mask and dispositions from before, too" {
+	# of the signals 1 to 28; glibc's posix_spawn(3) ignores its own, 32 and 33
+	show='sed -n "s/^\(Sig[BIC][lg][knt]\).*\(.......\)$/\1 \2/p" /proc/self/status >"$0"'
+	for before in : 'trap "" PIPE USR2'; do
+		bash -c "$before"'; sh -c "$1" "$2"' - "$show" "$D/bare"
+		for words in "lock $D/l" "sem run lock:$D/l" "sem run $SEM" "run pipe:"; do
+			bash -c "$before"'; show=$1 out=$2; shift 2; "$@" -- sh -c "$show" "$out" $([[ $* != *run\ pipe* ]] || echo -- true)' - "$show" "$D/started" "$IPCWAY" $words
+			cmp "$D/bare" "$D/started"
+			rm "$D/started"
+		done
+		start bare bash -c "$before"'; sh -c "$1" "$2"' - "$show" "$D/bare" # a shell has other dispositions in its background
+		ended bare 0
+		start s bash -c "$before"'; exec "$@"' - "$IPCWAY" serve "$SOCKET" -n 1 -- sh -c "$show" "$D/started"
+		run -0 ipcway wait "$SOCKET" --timeout 10s
+		ipcway send "$SOCKET" hello
+		ended s 0
+		cmp "$D/bare" "$D/started"
+		rm "$D/started"
+	done
+}
+
+@test "SIGCHLD inherited as ignored: statuses are seen all the same" {
+	for words in "lock $D/l --" "sem run $SEM --" "run pipe: -- true --"; do
+		run -3 bash -c 'trap "" CHLD; exec "$0" "$@" sh -c "exit 3"' "$IPCWAY" $words
+	done
+	run -1 bash -c 'trap "" CHLD; exec "$0" recv timer:1ms -n 2 --exec "echo ran; exit 3"' "$IPCWAY"
+	[ "$output" = $'ran\nran' ]
+	start s bash -c 'trap "" CHLD; exec "$0" serve "$1" -n 1 -- sh -c "exit 3"' "$IPCWAY" "$SOCKET"
+	run -0 ipcway wait "$SOCKET" --timeout 10s
+	ipcway send "$SOCKET" hello
+	ended s 0
+	is_in "status 3" "$(cat "$D/s.err")"
+}
