@@ -105,14 +105,19 @@ struct frame_joiner {
  */
 int frame_join_(struct frame_joiner *, const struct frame_header *, const void *payload, const char **data, size_t *size);
 
+/* What most fragments are: a whole message, while nothing else is under way. */
 static always_inline int frame_join(struct frame_joiner *j, const struct frame_header *h, const void *payload, const char **data,
                                     size_t *size)
 {
-        if (unlikely(j->count || h->rest || h->flags != FRAME_FIRST || h->size > j->max))
-                return frame_join_(j, h, payload, data, size);
-        *data = payload; /* what most are: the whole message, and nothing else is under way */
-        *size = h->size;
-        return 1;
+        struct frame_header copy;
+
+        if (likely(!j->count && !h->rest && h->flags == FRAME_FIRST && h->size <= j->max)) {
+                *data = payload;
+                *size = h->size;
+                return 1;
+        }
+        copy = *h; /* so that the caller's can live in registers */
+        return frame_join_(j, &copy, payload, data, size);
 }
 
 /* Marks the unfinished messages whose writer `gone` knows to be dead. How many. */

@@ -31,6 +31,13 @@ struct link_ops {
          */
         ssize_t (*recv)(struct link *, struct ipw_message *, size_t n, unsigned flags);
         /*
+         * The short way of one message, for links on which that counts: as `send` and `recv`, and then as one.h has it: they count, and hand
+         * what is not a success to the core. They are the last thing that the core calls in ipw_send() and ipw_recv(), so that there is one return
+         * less to make after the system call (direct.h). NULL: the core does it by `send` and `recv`.
+         */
+        ssize_t (*send_one)(struct link *, const struct ipw_message *, unsigned flags, int64_t timeout);
+        ssize_t (*recv_one)(struct link *, struct ipw_message *, unsigned flags, int64_t timeout);
+        /*
          * After -EAGAIN on `message`, which send was given last: the caller waits no longer. 0: certainly not delivered, now or later.
          * -EINPROGRESS: accepted, the link has its own copy of what is left. NULL: messages never move in part.
          */
@@ -53,8 +60,16 @@ struct link_ops {
         void (*close)(struct link *, int inherited);
 };
 
+/* What the core does when the try of `send_one` or `recv_one` said `r`, which is no success: waits, notes it. What ipw_send() and ipw_recv() return. */
+struct link_core {
+        ssize_t (*send_otherwise)(struct link *, const struct ipw_message *, int64_t timeout, ssize_t r);
+        ssize_t (*recv_otherwise)(struct link *, struct ipw_message *, int64_t timeout, ssize_t r);
+};
+
 struct link {
         const struct link_ops *ops;
+        const struct link_core *core; /* set by the core, as is `handle`, on the links that users hold */
+        void *handle;
         struct ipw_caps caps;
         struct ipw_stats
                 stats; /* sent*: kept by the core, unsettled by the sending side; received*: the core, the rest by the receiving side */

@@ -28,6 +28,15 @@ int handle_new(struct ipw_link **, const struct mechanism *, const char *asked, 
                struct ipw_why *);
 void handle_freep(struct ipw_link **); /* for _cleanup_ */
 
+extern const struct link_core message_core;
+
+/* The link is open: it and its handle know each other. */
+static inline void handle_bind(struct ipw_link *l)
+{
+        l->link->core = &message_core;
+        l->link->handle = l;
+}
+
 /* 0, -ESTALE in a forked child, -EOPNOTSUPP if the role does not go that way. */
 static inline int handle_check(const struct ipw_link *l, unsigned direction)
 {

@@ -88,21 +88,41 @@ static always_inline ssize_t send_some(struct ipw_link *l, const struct ipw_mess
         return r;
 }
 
+/* The end of a send of one message, whose first try said `r`. */
+static ssize_t send_ended(struct ipw_link *l, const struct ipw_message *m, int64_t timeout, ssize_t r)
+{
+        size_t size = message_size(m);
+
+        if (r == -EAGAIN && timeout == 0)
+                r = stop_sending(l, m, r);
+        else if (r == -EAGAIN || r == -EINTR)
+                r = send_waiting(l, m, 1, timeout, r);
+        if (r < 0)
+                return handle_trouble(l, IPW_SEND, r, size);
+        count(&l->link->stats.sent, 1);
+        count(&l->link->stats.sent_bytes, size);
+        return (ssize_t)size;
+}
+
+static ssize_t send_otherwise(struct link *link, const struct ipw_message *m, int64_t timeout, ssize_t r)
+{
+        return send_ended(link->handle, m, timeout, r);
+}
+
 ssize_t ipw_send(struct ipw_link *l, const struct ipw_message *m, int64_t timeout)
 {
+        const struct link_ops *ops = l->link->ops;
         size_t size = message_size(m);
         ssize_t r;
 
         r = handle_check(l, IPW_SEND);
         if (likely(r == 0))
                 r = check(l, m, size);
-        if (likely(r == 0))
-                r = send_some(l, m, 1, timeout);
         if (unlikely(r < 0))
                 return handle_trouble(l, IPW_SEND, r, size);
-        count(&l->link->stats.sent, 1);
-        count(&l->link->stats.sent_bytes, size);
-        return (ssize_t)size;
+        if (likely(ops->send_one))
+                return ops->send_one(l->link, m, l->spin ? 0 : handle_flags(l, timeout), timeout);
+        return send_ended(l, m, timeout, ops->send(l->link, m, 1, l->spin ? 0 : handle_flags(l, timeout)));
 }
 
 ssize_t ipw_send_many(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout)
@@ -156,15 +176,38 @@ static always_inline ssize_t recv_some(struct ipw_link *l, struct ipw_message *m
         return r;
 }
 
-ssize_t ipw_recv(struct ipw_link *l, struct ipw_message *m, int64_t timeout)
+static ssize_t recv_ended(struct ipw_link *l, struct ipw_message *m, int64_t timeout, ssize_t r)
 {
-        ssize_t r = recv_some(l, m, 1, timeout);
-
-        if (unlikely(r < 0))
-                return r;
+        if ((r == -EAGAIN && timeout != 0) || r == -EINTR)
+                r = recv_waiting(l, m, 1, timeout, r);
+        if (r < 0)
+                return handle_trouble(l, IPW_RECV, r, m->size);
+        count(&l->link->stats.received, 1);
         count(&l->link->stats.received_bytes, m->size);
         return (ssize_t)m->size;
 }
+
+static ssize_t recv_otherwise(struct link *link, struct ipw_message *m, int64_t timeout, ssize_t r)
+{
+        return recv_ended(link->handle, m, timeout, r);
+}
+
+ssize_t ipw_recv(struct ipw_link *l, struct ipw_message *m, int64_t timeout)
+{
+        const struct link_ops *ops = l->link->ops;
+        int r;
+
+        r = handle_check(l, IPW_RECV);
+        if (unlikely(r < 0 || m->selector))
+                r = r < 0 || l->link->caps.flags & IPW_CAP_TYPES ? r : -EOPNOTSUPP;
+        if (unlikely(r < 0))
+                return handle_trouble(l, IPW_RECV, r, m->size);
+        if (likely(ops->recv_one))
+                return ops->recv_one(l->link, m, l->spin ? 0 : handle_flags(l, timeout), timeout);
+        return recv_ended(l, m, timeout, ops->recv(l->link, m, 1, l->spin ? 0 : handle_flags(l, timeout)));
+}
+
+const struct link_core message_core = { .send_otherwise = send_otherwise, .recv_otherwise = recv_otherwise };
 
 ssize_t ipw_recv_many(struct ipw_link *l, struct ipw_message *m, size_t n, int64_t timeout)
 {

@@ -137,9 +137,11 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
         r = handle_new(&l, mechanism, text, how, request.ways, address_number(a, "spin"), why);
         if (r == 0)
                 r = open_waiting(mechanism, &request, timeout, &l->link, why);
-        if (r == 0)
-                *out = steal(&l);
-        return r;
+        if (r < 0)
+                return r;
+        handle_bind(l);
+        *out = steal(&l);
+        return 0;
 }
 
 int ipw_accept(struct ipw_link *l, struct ipw_link **out, int64_t timeout)
@@ -163,6 +165,7 @@ int ipw_accept(struct ipw_link *l, struct ipw_link **out, int64_t timeout)
                 return (int)handle_trouble(l, IPW_RECV, r, 0);
         /* some framings let each side go one way only */
         peer->ways = (peer->link->ops->recv ? IPW_RECV : 0) | (peer->link->ops->send ? IPW_SEND : 0);
+        handle_bind(peer);
         *out = steal(&peer);
         return 0;
 }

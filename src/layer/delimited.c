@@ -20,6 +20,7 @@
 #include "framed.h"
 #include "framing.h"
 #include "message.h"
+#include "one.h"
 #include "sys.h"
 #include "why.h"
 
@@ -45,7 +46,7 @@ static always_inline size_t stage(void *context, char *to, size_t room, const st
         return *took + *last;
 }
 
-static ssize_t delimited_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t delimited_send(struct link *l, const struct ipw_message *m, size_t n, unsigned flags)
 {
         struct delimited *d = container_of(l, struct delimited, framed.link);
         size_t good = 0;
@@ -89,7 +90,7 @@ static int take(struct delimited *d, struct ipw_message *m)
         return 0;
 }
 
-static ssize_t delimited_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t delimited_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct delimited *d = container_of(l, struct delimited, framed.link);
         struct inbox *in = d->framed.in;
@@ -114,6 +115,16 @@ static ssize_t delimited_recv(struct link *l, struct ipw_message *m, size_t n, u
         }
         readiness_tell(&in->readiness, got == n ? in->from < in->to : r != 0 && r != -EAGAIN && r != -EINTR);
         return got ? (ssize_t)got : r;
+}
+
+static ssize_t delimited_send_one(struct link *l, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(l, m, timeout, delimited_send(l, m, 1, flags));
+}
+
+static ssize_t delimited_recv_one(struct link *l, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(l, m, timeout, delimited_recv(l, m, 1, flags));
 }
 
 static int delimited_why(struct link *l, unsigned direction, int error, struct ipw_why *why)
@@ -148,11 +159,11 @@ static void delimited_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = delimited_why, .close = delimited_close
-#define SENDS  .send = delimited_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS  .send = delimited_send, .send_one = delimited_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
-        [IPW_RECV] = { COMMON, .recv = delimited_recv },
+        [IPW_RECV] = { COMMON, .recv = delimited_recv, .recv_one = delimited_recv_one },
         [IPW_SEND] = { COMMON, SENDS },
-        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = delimited_recv },
+        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = delimited_recv, .recv_one = delimited_recv_one },
 };
 
 int delimited_open(struct stream *s, struct inbox *in, const char *word, struct framing_options options, struct link **out,

@@ -20,6 +20,7 @@
 #include "framing.h"
 #include "likeness.h"
 #include "message.h"
+#include "one.h"
 #include "sys.h"
 #include "why.h"
 
@@ -209,6 +210,16 @@ static ssize_t fragmented_recv(struct link *l, struct ipw_message *m, size_t n, 
         return receive(container_of(l, struct fragmented, framed.link), m, n, flags);
 }
 
+static ssize_t fragmented_send_one(struct link *l, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(l, m, timeout, outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, 1, flags));
+}
+
+static ssize_t fragmented_recv_one(struct link *l, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(l, m, timeout, receive(container_of(l, struct fragmented, framed.link), m, 1, flags));
+}
+
 static int fragmented_why(struct link *l, unsigned direction, int error, struct ipw_why *why)
 {
         struct fragmented *f = container_of(l, struct fragmented, framed.link);
@@ -238,11 +249,12 @@ static void fragmented_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = fragmented_why, .close = fragmented_close
-#define SENDS  .send = fragmented_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS \
+        .send = fragmented_send, .send_one = fragmented_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
-        [IPW_RECV] = { COMMON, .recv = fragmented_recv },
+        [IPW_RECV] = { COMMON, .recv = fragmented_recv, .recv_one = fragmented_recv_one },
         [IPW_SEND] = { COMMON, SENDS },
-        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = fragmented_recv },
+        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = fragmented_recv, .recv_one = fragmented_recv_one },
 };
 
 int fragmented_open(struct stream *s, struct inbox *in, struct framing_options options, struct link **out, struct ipw_why *why)

@@ -18,6 +18,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "message.h"
+#include "one.h"
 #include "sys.h"
 #include "why.h"
 
@@ -162,7 +163,7 @@ ssize_t prefixed_send(struct link *l, const struct ipw_message *m, size_t n, uns
         return outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, n, flags);
 }
 
-ssize_t prefixed_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t receive(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct prefixed *p = container_of(l, struct prefixed, framed.link);
         struct inbox *in = p->framed.in;
@@ -191,6 +192,21 @@ ssize_t prefixed_recv(struct link *l, struct ipw_message *m, size_t n, unsigned 
         }
         readiness_tell(&in->readiness, got == n ? in->from < in->to : r != 0 && r != -EAGAIN && r != -EINTR);
         return got ? (ssize_t)got : r;
+}
+
+ssize_t prefixed_send_one(struct link *l, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(l, m, timeout, outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, 1, flags));
+}
+
+ssize_t prefixed_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
+{
+        return receive(l, m, n, flags);
+}
+
+ssize_t prefixed_recv_one(struct link *l, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(l, m, timeout, receive(l, m, 1, flags));
 }
 
 int prefixed_why(struct link *l, unsigned direction, int error, struct ipw_why *why)
@@ -234,11 +250,11 @@ static void prefixed_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = prefixed_why, .close = prefixed_close
-#define SENDS  .send = prefixed_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS  .send = prefixed_send, .send_one = prefixed_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
-        [IPW_RECV] = { COMMON, .recv = prefixed_recv },
+        [IPW_RECV] = { COMMON, .recv = prefixed_recv, .recv_one = prefixed_recv_one },
         [IPW_SEND] = { COMMON, SENDS },
-        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = prefixed_recv },
+        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = prefixed_recv, .recv_one = prefixed_recv_one },
 };
 
 int prefixed_prepare(struct prefixed *p, struct stream *s, struct inbox *in, const struct length *length, struct framing_options options)

@@ -25,4 +25,6 @@ int prefixed_prepare(struct prefixed *, struct stream *, struct inbox *, const s
 /* Operations as they stand in a table. */
 ssize_t prefixed_send(struct link *, const struct ipw_message *, size_t n, unsigned flags);
 ssize_t prefixed_recv(struct link *, struct ipw_message *, size_t n, unsigned flags);
+ssize_t prefixed_send_one(struct link *, const struct ipw_message *, unsigned flags, int64_t timeout);
+ssize_t prefixed_recv_one(struct link *, struct ipw_message *, unsigned flags, int64_t timeout);
 int prefixed_why(struct link *, unsigned direction, int error, struct ipw_why *);

@@ -12,6 +12,7 @@
 #include "framed.h"
 #include "framing.h"
 #include "message.h"
+#include "one.h"
 #include "plain.h"
 #include "sys.h"
 #include "why.h"
@@ -30,7 +31,7 @@ static ssize_t raw_send(struct link *l, const struct ipw_message *m, size_t n, u
         return outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, n, flags);
 }
 
-static ssize_t raw_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t raw_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct framed *f = container_of(l, struct framed, link);
         ssize_t r;
@@ -48,6 +49,16 @@ static ssize_t raw_recv(struct link *l, struct ipw_message *m, size_t n, unsigne
         return 1;
 }
 
+static ssize_t raw_send_one(struct link *l, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(l, m, timeout, outbox_send_by(&container_of(l, struct framed, link)->out, stage, m, 1, flags));
+}
+
+static ssize_t raw_recv_one(struct link *l, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(l, m, timeout, raw_recv(l, m, 1, flags));
+}
+
 static int raw_why(struct link *l, unsigned direction, int error, struct ipw_why *why)
 {
         return framed_why(container_of(l, struct framed, link), direction, abs(error), why);
@@ -62,11 +73,11 @@ static void raw_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .why = raw_why, .close = raw_close
-#define SENDS  .send = raw_send, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS  .send = raw_send, .send_one = raw_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
 static const struct link_ops ops[] = {
-        [IPW_RECV] = { COMMON, .recv = raw_recv },
+        [IPW_RECV] = { COMMON, .recv = raw_recv, .recv_one = raw_recv_one },
         [IPW_SEND] = { COMMON, SENDS },
-        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = raw_recv },
+        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = raw_recv, .recv_one = raw_recv_one },
 };
 
 int raw_open(struct stream *s, struct framing_options options, struct link **out, struct ipw_why *why)

@@ -19,6 +19,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "one.h"
 #include "prefixed.h"
 #include "sp.h"
 #include "sys.h"
@@ -151,6 +152,13 @@ static ssize_t sp_send(struct link *l, const struct ipw_message *m, size_t n, un
         return unlikely(r < 0) ? r : prefixed_send(l, m, n, flags);
 }
 
+static ssize_t sp_send_one(struct link *l, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        if (likely(!is_stranger(l)))
+                return prefixed_send_one(l, m, flags, timeout);
+        return one_sent(l, m, timeout, sp_send(l, m, 1, flags));
+}
+
 static ssize_t sp_recv(struct link *l, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct sp *sp = of(l);
@@ -160,6 +168,13 @@ static ssize_t sp_recv(struct link *l, struct ipw_message *m, size_t n, unsigned
                 return prefixed_recv(l, m, n, flags);
         readiness_tell(&sp->prefixed.framed.in->readiness, r != -EAGAIN && r != -EINTR);
         return r;
+}
+
+static ssize_t sp_recv_one(struct link *l, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        if (likely(!is_stranger(l)))
+                return prefixed_recv_one(l, m, flags, timeout);
+        return one_received(l, m, timeout, sp_recv(l, m, 1, flags));
 }
 
 /* Before the greeting nothing can have been accepted. */
@@ -313,11 +328,11 @@ static void sp_close(struct link *l, int inherited)
 }
 
 #define COMMON .turn = sp_turn, .watch = sp_watch, .pollfd = sp_pollfd, .why = sp_why, .close = sp_close
-#define SENDS  .send = sp_send, .give_up = framed_give_up, .flush = sp_flush
+#define SENDS  .send = sp_send, .send_one = sp_send_one, .give_up = framed_give_up, .flush = sp_flush
 static const struct link_ops ops[] = {
-        [IPW_RECV] = { COMMON, .recv = sp_recv },
+        [IPW_RECV] = { COMMON, .recv = sp_recv, .recv_one = sp_recv_one },
         [IPW_SEND] = { COMMON, SENDS },
-        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = sp_recv },
+        [IPW_RECV | IPW_SEND] = { COMMON, SENDS, .recv = sp_recv, .recv_one = sp_recv_one },
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------------------------- */

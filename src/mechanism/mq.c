@@ -25,6 +25,7 @@
 #include "message.h"
 #include "named.h"
 #include "number.h"
+#include "one.h"
 #include "option.h"
 #include "readiness.h"
 #include "sys.h"
@@ -56,7 +57,7 @@ static const struct timespec past = { 0 };
 
 /* ---- messages ---------------------------------------------------------------------------------------------------------------------- */
 
-static ssize_t send_one(struct mq *q, const struct ipw_message *m, unsigned flags)
+static always_inline ssize_t put(struct mq *q, const struct ipw_message *m, unsigned flags)
 {
         unsigned priority = m->priority ? m->priority : q->priority;
         size_t size = message_size(m);
@@ -68,9 +69,9 @@ static ssize_t send_one(struct mq *q, const struct ipw_message *m, unsigned flag
         if (m->iov || !data) /* an empty message may have no data */
                 data = q->buffer;
         if (flags & LINK_SLEEP)
-                r = sys_mq_timedsend("put a message in, sleep while the queue is full", q->fd, data, size, priority, NULL);
+                r = (int)sys_mq_send("put a message in, sleep while the queue is full", q->fd, data, size, priority);
         else
-                r = sys_mq_timedsend("put a message in, if there is room", q->fd, data, size, priority, &past);
+                r = (int)sys_mq_timedsend("put a message in, if there is room", q->fd, data, size, priority, &past);
         return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 
@@ -81,16 +82,16 @@ static ssize_t mq_link_send(struct link *link, const struct ipw_message *m, size
         size_t i = 0;
 
         for (; i < n && r >= 0; i++)
-                r = send_one(q, &m[i], i ? 0 : flags);
+                r = put(q, &m[i], i ? 0 : flags);
         return r >= 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : r;
 }
 
-static ssize_t take(struct mq *q, void *to, unsigned *priority, unsigned flags)
+static always_inline ssize_t take(struct mq *q, void *to, unsigned *priority, unsigned flags)
 {
         ssize_t r;
 
         if (flags & LINK_SLEEP)
-                r = sys_mq_timedreceive("take a message, sleep until one comes", q->fd, to, q->size, priority, NULL);
+                r = sys_mq_receive("take a message, sleep until one comes", q->fd, to, q->size, priority);
         else
                 r = sys_mq_timedreceive("take a message, if there is one", q->fd, to, q->size, priority, &past);
         return r == -ETIMEDOUT ? -EAGAIN : r;
@@ -120,7 +121,7 @@ static ssize_t recv_by_buffer(struct mq *q, struct ipw_message *m, unsigned *pri
         return (ssize_t)q->kept_size;
 }
 
-static ssize_t recv_one(struct mq *q, struct ipw_message *m, unsigned flags)
+static always_inline ssize_t get(struct mq *q, struct ipw_message *m, unsigned flags)
 {
         unsigned priority = 0;
         ssize_t r;
@@ -144,8 +145,22 @@ static ssize_t mq_link_recv(struct link *link, struct ipw_message *m, size_t n, 
         size_t i = 0;
 
         for (; i < n && r >= 0; i++)
-                r = recv_one(q, &m[i], i ? 0 : flags);
+                r = get(q, &m[i], i ? 0 : flags);
         return r >= 0 ? (ssize_t)n : i > 1 ? (ssize_t)i - 1 : r;
+}
+
+static ssize_t mq_link_send_one(struct link *link, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        ssize_t r = put(container_of(link, struct mq, link), m, flags);
+
+        return one_sent(link, m, timeout, r < 0 ? r : 1);
+}
+
+static ssize_t mq_link_recv_one(struct link *link, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        ssize_t r = get(container_of(link, struct mq, link), m, flags);
+
+        return one_received(link, m, timeout, r < 0 ? r : 1);
 }
 
 static int mq_link_watch(struct link *link, unsigned direction, struct pollfd *out)
@@ -176,11 +191,13 @@ static void mq_link_close(struct link *link, int inherited)
 
 static const struct link_ops mq_send_ops = {
         .send = mq_link_send,
+        .send_one = mq_link_send_one,
         .watch = mq_link_watch,
         .close = mq_link_close,
 };
 static const struct link_ops mq_recv_ops = {
         .recv = mq_link_recv,
+        .recv_one = mq_link_recv_one,
         .watch = mq_link_watch,
         .pollfd = mq_link_pollfd,
         .close = mq_link_close,

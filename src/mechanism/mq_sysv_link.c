@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "message.h"
 #include "mq_sysv.h"
+#include "one.h"
 #include "sys.h"
 #include "why.h"
 
@@ -87,7 +88,7 @@ static int look_again(struct queue *q, size_t size, int error)
         return error;
 }
 
-static ssize_t send_one(struct queue *q, const struct ipw_message *m, unsigned flags)
+static always_inline ssize_t put(struct queue *q, const struct ipw_message *m, unsigned flags)
 {
         size_t size = message_size(m);
         int64_t type = m->type ? m->type : q->type;
@@ -112,14 +113,14 @@ static ssize_t send_one(struct queue *q, const struct ipw_message *m, unsigned f
         return r == -EINVAL ? -EIDRM : r;
 }
 
-static ssize_t queue_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t queue_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
 {
         struct queue *q = container_of(link, struct queue, link);
         size_t done;
         ssize_t r = 0;
 
         for (done = 0; done < n; done++) {
-                r = send_one(q, &m[done], done ? 0 : flags);
+                r = put(q, &m[done], done ? 0 : flags);
                 if (r < 0)
                         break;
         }
@@ -175,7 +176,7 @@ static int make_room(struct queue *q)
 }
 
 /* Takes a message from the queue into the buffer. */
-static int take(struct queue *q, long selector, unsigned flags)
+static always_inline int take(struct queue *q, long selector, unsigned flags)
 {
         ssize_t r;
 
@@ -198,7 +199,7 @@ static int take(struct queue *q, long selector, unsigned flags)
         return r == -ENOMSG ? -EAGAIN : r == -EINVAL ? -EIDRM : (int)r;
 }
 
-static ssize_t recv_one(struct queue *q, struct ipw_message *m, unsigned flags)
+static always_inline ssize_t get(struct queue *q, struct ipw_message *m, unsigned flags)
 {
         long selector = m->selector ? (long)m->selector : q->selector;
         struct held *message, *empty = NULL, **in_hand;
@@ -241,13 +242,13 @@ static ssize_t recv_one(struct queue *q, struct ipw_message *m, unsigned flags)
         return 0;
 }
 
-static ssize_t queue_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t queue_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct queue *q = container_of(link, struct queue, link);
         size_t done;
 
         for (done = 0; done < n; done++) {
-                ssize_t r = recv_one(q, &m[done], done ? 0 : flags);
+                ssize_t r = get(q, &m[done], done ? 0 : flags);
 
                 if (r < 0 && !done)
                         return r;
@@ -256,6 +257,16 @@ static ssize_t queue_recv(struct link *link, struct ipw_message *m, size_t n, un
         }
         q->pause = 0;
         return (ssize_t)done;
+}
+
+static ssize_t queue_send_one(struct link *link, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(link, m, timeout, queue_send(link, m, 1, flags));
+}
+
+static ssize_t queue_recv_one(struct link *link, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(link, m, timeout, queue_recv(link, m, 1, flags));
 }
 
 /* ---- waiting, and the rest ----------------------------------------------------------------------------------------------------------- */
@@ -354,6 +365,8 @@ static void queue_close(struct link *link, int inherited)
 const struct link_ops queue_ops = {
         .send = queue_send,
         .recv = queue_recv,
+        .send_one = queue_send_one,
+        .recv_one = queue_recv_one,
         .wait = queue_wait,
         .pollfd = queue_pollfd,
         .why = queue_why,

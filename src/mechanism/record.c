@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "message.h"
+#include "one.h"
 #include "sys.h"
 #include "why.h"
 
@@ -342,7 +343,7 @@ static ssize_t recv_once(struct record *s, struct ipw_message *m, size_t n, unsi
         return s->usual <= SMALL && !has_control(s) ? recv_small(s, m, flags) : recv_large(s, m, flags);
 }
 
-static ssize_t record_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t record_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
 {
         struct record *s = of(link);
         ssize_t r;
@@ -361,7 +362,7 @@ static ssize_t record_recv(struct link *link, struct ipw_message *m, size_t n, u
 
 /* ---- sending ----------------------------------------------------------------------------------------------------------------------------- */
 
-static ssize_t send_one(struct record *s, const struct ipw_message *m, unsigned flags)
+static always_inline ssize_t send_single(struct record *s, const struct ipw_message *m, unsigned flags)
 {
         struct msghdr h = { 0 };
         ssize_t n;
@@ -389,19 +390,29 @@ static ssize_t send_batch(struct record *s, const struct ipw_message *m, unsigne
         return sys_sendmmsg("hand many over", s->fd, h, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static ssize_t record_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t record_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
 {
         struct record *s = of(link);
         ssize_t r;
 
         if (likely(n == 1)) {
-                r = send_one(s, m, flags);
+                r = send_single(s, m, flags);
         } else {
                 r = send_batch(s, m, (unsigned)MIN(n, (size_t)RECORD_BATCH_SEND));
                 if (r == -EAGAIN && flags & LINK_SLEEP)
-                        r = send_one(s, m, flags); /* only the first may be waited for */
+                        r = send_single(s, m, flags); /* only the first may be waited for */
         }
         return unlikely(r < 0) && s->kind->send_failed ? s->kind->send_failed(s, (int)r) : r;
+}
+
+static ssize_t record_send_one(struct link *link, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(link, m, timeout, record_send(link, m, 1, flags));
+}
+
+static ssize_t record_recv_one(struct link *link, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(link, m, timeout, record_recv(link, m, 1, flags));
 }
 
 /* ---- the rest of a link ------------------------------------------------------------------------------------------------------------------ */
@@ -448,6 +459,8 @@ static void record_close(struct link *link, int inherited)
 static const struct link_ops record_ops = {
         .send = record_send,
         .recv = record_recv,
+        .send_one = record_send_one,
+        .recv_one = record_recv_one,
         .watch = record_watch,
         .pollfd = record_pollfd,
         .why = record_why,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -158,10 +159,18 @@
 #define sys_mq_open(meaning, name, flags, mode, attr) sys_mq_open_(SYS_SITE("mq_open", meaning), name, flags, mode, attr)
 #define sys_mq_unlink(meaning, name)                  sys_mq_unlink_(SYS_SITE("mq_unlink", meaning), name)
 #define sys_mq_getattr(meaning, fd, attr)             sys_mq_getattr_(SYS_SITE("mq_getsetattr", meaning), fd, attr)
-#define sys_mq_timedsend(meaning, fd, data, size, priority, until) \
-        sys_mq_timedsend_(SYS_SITE("mq_timedsend", meaning), fd, data, size, priority, until)
-#define sys_mq_timedreceive(meaning, fd, data, size, priority, until) \
-        sys_mq_timedreceive_(SYS_SITE("mq_timedreceive", meaning), fd, data, size, priority, until)
+#define sys_mq_send(meaning, fd, data, size, priority)                                                     \
+        SYS_IN_PLACE(sys_mq_timedsend_(SYS_SITE("mq_timedsend", meaning), fd, data, size, priority, NULL), \
+                     mq_send(fd, data, size, priority), SYS_mq_timedsend, fd, data, size, priority, NULL)
+#define sys_mq_timedsend(meaning, fd, data, size, priority, until)                                          \
+        SYS_IN_PLACE(sys_mq_timedsend_(SYS_SITE("mq_timedsend", meaning), fd, data, size, priority, until), \
+                     mq_timedsend(fd, data, size, priority, until), SYS_mq_timedsend, fd, data, size, priority, until)
+#define sys_mq_receive(meaning, fd, data, size, priority)                                                        \
+        SYS_IN_PLACE(sys_mq_timedreceive_(SYS_SITE("mq_timedreceive", meaning), fd, data, size, priority, NULL), \
+                     mq_receive(fd, data, size, priority), SYS_mq_timedreceive, fd, data, size, priority, NULL)
+#define sys_mq_timedreceive(meaning, fd, data, size, priority, until)                                             \
+        SYS_IN_PLACE(sys_mq_timedreceive_(SYS_SITE("mq_timedreceive", meaning), fd, data, size, priority, until), \
+                     mq_timedreceive(fd, data, size, priority, until), SYS_mq_timedreceive, fd, data, size, priority, until)
 /* this process */
 #define sys_getrlimit(meaning, resource, limit) sys_getrlimit_(SYS_SITE("prlimit64", meaning), resource, limit)
 #define sys_group(meaning, name, gid)           sys_group_(SYS_SITE("getgrnam_r", meaning), name, gid) /* -ENOENT: no such group */
