@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SHORTLY = 2000000, SOON = 2000000000, LARGE = 50000, HUGE = 120000 }; /* ns; bytes */
+enum { SHORTLY = 2000000, A_WHILE = 50000000, SOON = 2000000000, LARGE = 50000, HUGE = 120000 }; /* ns; bytes */
 
 /* ---- the world ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -261,14 +261,20 @@ static bool was_cut(struct ledger *g, struct ipw_link *out)
 /* The fault is over. Now all that was acknowledged comes. */
 static void settle(struct ledger *g, struct ipw_link *in, struct ipw_link *out)
 {
+        int64_t wait = A_WHILE;
+
         fault_pause(true);
         if (out)
                 (void)ipw_flush(out, 0);
         while (!all_came(g) && !g->reported) {
-                ssize_t r = hear(g, in, sizeof(inbox), SOON);
+                ssize_t r = hear(g, in, sizeof(inbox), wait);
 
                 if ((r == -ETIMEDOUT || r == -EPIPE) && out && was_cut(g, out))
                         break;
+                if (r == -ETIMEDOUT && wait < SOON) {
+                        wait = SOON;
+                        continue;
+                }
                 if (r == -EPIPE && fault_is(ECONNRESET)) { /* so it was told, and that is how a stream ends */
                         g->reported = true;
                         break;
@@ -404,25 +410,27 @@ static void play_talk(struct world *w)
         talk(w, 0);
 }
 
-/* There is room, and then there is a message: neither waits for long. */
+/* There is room, and then there is a message: neither waits for long, once both sides have greeted where the framing begins so. */
 static void play_endless(struct world *w)
 {
         struct ledger g = { .w = w, .reported = is_lossy(w) };
         struct ipw_link *in, *out;
         /* A listener outlives a peer that it could not serve, and so waits on. */
-        int64_t wait = w->bound.flags & IPW_CAP_ACCEPT ? SOON : IPW_FOREVER;
+        int64_t wait = w->bound.flags & IPW_CAP_ACCEPT ? A_WHILE : IPW_FOREVER;
 
-        if (open_both(w, 0, &in, &out))
+        if (open_both(w, 0, &in, &out) && judged(in, ipw_turn(in), "ipw_turn()") == 0)
                 for (int i = 0; i < 3 && !g.reported; i++) {
                         size_t size = i == 1 ? large(out) : 40;
 
-                        if (tell(&g, out, size, 0, IPW_FOREVER) < 0)
+                        if (tell(&g, out, size, 0, i ? IPW_FOREVER : SHORTLY) < 0)
                                 break;
                         if (i == 2)
                                 (void)hear(&g, in, 5, wait);
                         while (!all_came(&g) && !g.reported)
-                                if (hear(&g, in, sizeof(inbox), wait) == -ETIMEDOUT)
-                                        BROKEN_UNLESS(was_cut(&g, out), "what was acknowledged does not come");
+                                if (hear(&g, in, sizeof(inbox), wait) == -ETIMEDOUT && !was_cut(&g, out)) {
+                                        BROKEN_UNLESS(wait != SOON, "what was acknowledged does not come");
+                                        wait = SOON;
+                                }
                 }
         finish(w, in, out);
 }
