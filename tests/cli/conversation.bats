@@ -184,7 +184,7 @@ has_open() { [ "$(open_in "$1")" = "$2" ]; }
 	start s "$IPCWAY" serve "$SOCKET" -n 1 -- sh -c 'seq 100000; cat'
 	run -0 ipcway wait "$SOCKET" --timeout 10s
 	seq 100001 200000 >"$D/in"
-	start p bash -c '"$0" pair "$1" --dial --linger 10s <"$2"' "$IPCWAY" "$SOCKET" "$D/in"
+	start p bash -c 'exec "$0" pair "$1" --dial --linger 10s <"$2"' "$IPCWAY" "$SOCKET" "$D/in"
 	until_ok bash -c 'tail -n 1 "$0" | grep -q 200000' "$D/p.out"
 	seq 200000 | cmp - "$D/p.out"
 	kill "${job[p]}"
