@@ -296,7 +296,7 @@ void case_killed_blocked(struct run *run)
 
 /* ---- killed in the middle ---------------------------------------------------------------------------------------------------------------- */
 
-enum { VICTIM_MOST = 300000, SURVIVOR = 1000 };
+enum { KILLS = 40, VICTIM_MOST = 300000, SURVIVOR = 1000 };
 
 static void send_until_killed(struct run *run, void *argument)
 {
@@ -358,14 +358,14 @@ static void kill_one(struct run *run, struct ipw_link *in, unsigned *next, unsig
         peer_kill(pid);
 }
 
-static void kill_around_survivor(struct run *run, unsigned *next, unsigned rounds)
+static void kill_around_survivor(struct run *run, unsigned *next)
 {
         struct ipw_link *in = open_end(run, IPW_PULL);
         pid_t survivor = peer(run, send_and_survive, NULL), pid;
         int64_t patience;
         bool quiet;
 
-        for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned round = 0; round < KILLS; round++) {
                 pid = peer(run, send_until_killed, &round);
                 kill_one(run, in, next, round, pid);
         }
@@ -381,9 +381,9 @@ static void kill_around_survivor(struct run *run, unsigned *next, unsigned round
         (void)ipw_close(in);
 }
 
-static void kill_one_by_one(struct run *run, unsigned *next, unsigned rounds)
+static void kill_one_by_one(struct run *run, unsigned *next)
 {
-        for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned round = 0; round < KILLS; round++) {
                 struct ipw_link *in;
                 pid_t pid;
 
@@ -402,17 +402,15 @@ static void kill_one_by_one(struct run *run, unsigned *next, unsigned rounds)
 
 void case_killed_sending(struct run *run)
 {
-        unsigned next[SURVIVOR + 1] = { 0 }, rounds = kills_due(run);
+        unsigned next[SURVIVOR + 1] = { 0 };
 
         if (is_bytes(run))
                 skip("IPW_CAP_BYTES");
-        if (rounds >= SURVIVOR)
-                rounds = SURVIVOR - 1;
         if (run->gets.flags & IPW_CAP_MANY_SENDERS && !run->row->mechanism->anonymous)
-                kill_around_survivor(run, next, rounds);
+                kill_around_survivor(run, next);
         else
-                kill_one_by_one(run, next, rounds);
-        for (unsigned i = 0; i < rounds; i++)
+                kill_one_by_one(run, next);
+        for (unsigned i = 0; i < KILLS; i++)
                 CHECK(next[i] >= shared->acknowledged[i], "sender %u was told that %u messages are there, %u came", i,
                       shared->acknowledged[i], next[i]);
 }

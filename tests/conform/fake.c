@@ -205,7 +205,7 @@ static int record_in(struct object *o, const void *data, size_t size, enum lie l
         }
         for (size_t done = 0; done < size; done += PIECE) {
                 if (lie == HALF)
-                        (void)nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+                        (void)nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
                 ring_in(o, o->tail + sizeof(header) + done - (lie == HALF ? sizeof(header) + size : 0), (const char *)data + done,
                         MIN(size - done, PIECE));
         }
@@ -284,6 +284,8 @@ static ssize_t fake_send(struct link *l, const struct ipw_message *m, size_t n, 
         if (r < 0)
                 i--;
         (void)pthread_mutex_unlock(&f->object->lock);
+        if (f->lie == HALF) /* or the next message takes the lock before others can */
+                (void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
         return i ? (ssize_t)i : r;
 }
 
@@ -351,6 +353,8 @@ static ssize_t fake_recv(struct link *l, struct ipw_message *m, size_t n, unsign
         if (f->lie == KEEPS_BATCH && i > 2)
                 i--;
         (void)pthread_mutex_unlock(&f->object->lock);
+        if (f->lie == HALF) /* or the next message takes the lock before others can */
+                (void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
         return i ? (ssize_t)i : r;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 void row_option(char *out, size_t room, const char *address, const char *option)
@@ -123,22 +124,57 @@ void rows_free(struct row *rows)
         }
 }
 
-/* Nobody has it now, and the kernel gives it to nobody who does not ask for it. */
-static unsigned free_port(void)
+static bool is_free(int type, unsigned port)
 {
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        uint16_t any;
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port) };
+        int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+        bool bound;
 
         if (fd < 0)
                 err(1, "a free port");
+        bound = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+        (void)close(fd);
+        return bound;
+}
+
+/*
+ * Suites that run side by side take no port that another chose and has not opened yet: a name that sockets have, in the same network, says so as long as
+ * this process or a case that it started has it.
+ */
+static bool reserve(unsigned port)
+{
+        static int held[64];
+        static unsigned next;
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1);
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                err(1, "a free port");
+        size += (socklen_t)snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "ipcway-test-port-%u", port);
+        if (bind(fd, (struct sockaddr *)&sa, size) < 0) {
+                (void)close(fd);
+                return false;
+        }
+        if (held[next])
+                (void)close(held[next]);
+        held[next] = fd;
+        next = (next + 1) % 64;
+        return true;
+}
+
+/* Nobody has it now, and the kernel gives it to nobody who does not ask for it. */
+static unsigned free_port(void)
+{
+        uint16_t any;
+        unsigned port;
+
         do {
                 if (getrandom(&any, sizeof(any), 0) != sizeof(any))
                         err(1, "getrandom");
-                sa.sin_port = htons((uint16_t)(20000 + any % 12000));
-        } while (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0);
-        (void)close(fd);
-        return ntohs(sa.sin_port);
+                port = 20000 + any % 12000;
+        } while (!reserve(port) || !is_free(SOCK_STREAM, port) || !is_free(SOCK_DGRAM, port));
+        return port;
 }
 
 void row_address(const struct row *row, const char *dir, char *out, size_t room)

@@ -364,11 +364,6 @@ void step_wait_turning(struct run *run, struct ipw_link *in, uint32_t step)
         step_wait(step);
 }
 
-unsigned kills_due(const struct run *run)
-{
-        return run->row->partial ? stage->kills : 20;
-}
-
 int helper_main(int argc, char **argv)
 {
         if (argc != 2 || strcmp(argv[1], "--helper-count-fds") != 0)

@@ -102,8 +102,6 @@ size_t some_size(const struct run *, unsigned number, size_t most);
 /* As step_wait(), and lets this link greet whoever comes meanwhile. */
 void step_wait_turning(struct run *, struct ipw_link *in, uint32_t);
 
-unsigned kills_due(const struct run *); /* how many peers to kill on this row */
-
 /* The program was started as one of its own helpers: does that and returns its exit status, else -1. */
 int helper_main(int argc, char **argv);
 

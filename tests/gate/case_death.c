@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "cases.h"
-#include "runner.h"
 
 /* Nothing of the parent's works in a forked child, and what the child closes stays the parent's. */
 static void as_child(struct run *run, void *argument)
@@ -213,7 +212,7 @@ static uint32_t all_passes(void)
 /* However often holders and waiters are killed: never more inside than allowed, never nobody let in, and the plain counter is right. */
 void case_kills(struct run *run)
 {
-        unsigned rounds = run->flags & IPW_GATE_FREED ? stage->kills : 0;
+        unsigned rounds = run->flags & IPW_GATE_FREED ? kills : 0;
         uint32_t slots[CONTENDERS], passes;
         pid_t pids[CONTENDERS];
         struct ipw_gate *g;

@@ -65,5 +65,7 @@ extern const size_t plain_gate_count;
 bool plain_fits(const struct plain_gate *, const struct gate_row *);
 int plain_mode(const struct run *); /* permissions of the object, by the kernel's own calls */
 
+extern unsigned kills; /* on a row whose holders are freed */
+
 /* From now on everything lies on NFS, if statfs(2) is asked. */
 extern bool on_network;

@@ -2,7 +2,7 @@
 /*
  * The suite for gates: every promise of ipcway.h over every kind of semaphore and lock.
  *
- *      gates [--row TEXT] [--case TEXT] [--seed N] [--deadline SECONDS]
+ *      gates [--row TEXT] [--case TEXT] [--seed N] [--deadline SECONDS] [--jobs N]
  *
  * prints one line for each row and case, and how many.
  */
@@ -17,9 +17,12 @@
 
 enum { KILLS = 1000 }; /* over all rows whose holders are freed */
 
+unsigned kills;
+
 struct job {
         struct run run;
         const struct gate_case *what;
+        char dir[100];
 };
 
 /* The linker sends the library's calls here: no network filesystem can be mounted in a test. (64: Meson asks for large files.) */
@@ -59,31 +62,32 @@ static void clear(void *context)
 
         (void)ipw_remove(run->address, &why);
         empty_folder(run->dir);
+        free(context);
 }
 
 static bool run_case(const struct gate_row *row, const struct gate_case *c)
 {
-        struct job job = { .run = { .row = row }, .what = c };
-        char dir[100];
+        struct job *job = calloc(1, sizeof(*job));
 
-        runner_folder(dir, sizeof(dir));
-        job.run.dir = dir;
-        gate_address(row, dir, job.run.address, sizeof(job.run.address));
-        job.run.flags = flags_of(job.run.address);
-        return runner_case(row->name, c->name, work, clear, &job);
+        if (!job)
+                err(1, "calloc");
+        *job = (struct job){ .run = { .row = row, .dir = job->dir }, .what = c };
+        runner_folder(job->dir, sizeof(job->dir));
+        gate_address(row, job->dir, job->run.address, sizeof(job->run.address));
+        job->run.flags = flags_of(job->run.address);
+        return runner_case(row->name, c->name, work, clear, job);
 }
 
 int main(int argc, char **argv)
 {
-        static const struct option options[] = {
-                { "row", 1, NULL, 'r' }, { "case", 1, NULL, 'c' }, { "seed", 1, NULL, 's' }, { "deadline", 1, NULL, 'd' }, { 0 }
-        };
+        static const struct option options[] = { { "row", 1, NULL, 'r' },      { "case", 1, NULL, 'c' }, { "seed", 1, NULL, 's' },
+                                                 { "deadline", 1, NULL, 'd' }, { "jobs", 1, NULL, 'j' }, { 0 } };
         const char *row_filter = "", *case_filter = "";
-        uint64_t seed = (uint64_t)time(NULL);
         unsigned freed = 0;
         bool going = true;
         int r;
 
+        seed = (uint64_t)time(NULL);
         while ((r = getopt_long(argc, argv, "", options, NULL)) != -1)
                 switch (r) {
                 case 'r':
@@ -98,8 +102,11 @@ int main(int argc, char **argv)
                 case 'd':
                         deadline = atoi(optarg);
                         break;
+                case 'j':
+                        jobs = (unsigned)atoi(optarg);
+                        break;
                 default:
-                        errx(2, "usage: %s [--row TEXT] [--case TEXT] [--seed N] [--deadline SECONDS]", argv[0]);
+                        errx(2, "usage: %s [--row TEXT] [--case TEXT] [--seed N] [--deadline SECONDS] [--jobs N]", argv[0]);
                 }
         for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
                 if (m->gate && !gate_has_row(m))
@@ -110,8 +117,8 @@ int main(int argc, char **argv)
                 gate_address(&gate_rows[i], "/", address, sizeof(address));
                 freed += (flags_of(address) & IPW_GATE_FREED) != 0;
         }
-        runner_open("gates", seed);
-        stage->kills = (KILLS + freed - 1) / freed;
+        runner_open("gates");
+        kills = (KILLS + freed - 1) / freed;
         for (size_t i = 0; i < gate_row_count; i++)
                 for (size_t k = 0; k < gate_case_count && going; k++)
                         if (strstr(gate_rows[i].name, row_filter) && strstr(gate_cases[k].name, case_filter))

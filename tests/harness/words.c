@@ -132,7 +132,7 @@ unsigned any_number(unsigned below)
 {
         static uint64_t state;
 
-        state = mix(state + stage->seed + (uint64_t)getpid());
+        state = mix(state + seed + (uint64_t)getpid());
         return (unsigned)(state >> 20) % below;
 }
 
