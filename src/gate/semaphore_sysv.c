@@ -306,10 +306,14 @@ static int create_failed(const struct semaphore *s, int error, int count, struct
         case ENOSPC:
                 return why_set(
                         why, ENOSPC,
-                        "%s: the system has all the semaphores it may have (the 2nd and 4th number of kernel.sem); remove some: ipcs -s",
+                        "%s: the system has all the semaphores it may have (the 2nd and 4th number of kernel.sem); remove some (ipcs -s, ipcrm -s ID), or have "
+                        "root raise it: sysctl kernel.sem",
                         s->name.text);
         case EINVAL:
-                return why_set(why, EINVAL, "%s: count=%d is more than a set may have (the 1st number of kernel.sem)", s->name.text, count);
+                return why_set(
+                        why, EINVAL,
+                        "%s: count=%d is more than a set may have (the 1st number of kernel.sem); root can raise it: sysctl kernel.sem",
+                        s->name.text, count);
         default:
                 return why_call(why, error, s->name.text, "cannot make the set");
         }

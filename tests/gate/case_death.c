@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes that fork, and processes that are killed. */
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -174,11 +175,37 @@ static unsigned inside(void)
         return n;
 }
 
+/* A file that each appends to while it is inside. */
+static int open_order(const struct run *run, int flags)
+{
+        char path[200];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/order", run->dir);
+        fd = open(path, flags | O_CREAT | O_CLOEXEC, 0600);
+        CHECK(fd >= 0, "%s: %s", path, strerror(errno));
+        return fd;
+}
+
+/* Numbers that only grow: nobody wrote while somebody else was inside. */
+static void check_order(const struct run *run, uint32_t least)
+{
+        FILE *f = fdopen(open_order(run, O_RDONLY), "r");
+        uint32_t last = 0, number, n = 0;
+
+        CHECK(f, "fdopen: %s", strerror(errno));
+        for (; fread(&number, sizeof(number), 1, f) == 1; n++, last = number)
+                CHECK(number > last, "%u stands behind %u in the file", number, last);
+        (void)fclose(f);
+        CHECK(n >= least, "%u have written, but %u were inside", n, least);
+}
+
 static void contend(struct run *run, void *argument)
 {
         uint32_t slot = *(uint32_t *)argument;
         struct ipw_gate *g = open_gate(run, 0);
         volatile uint32_t *mine = &shared->acknowledged[slot], *me = &shared->acknowledged[PIDS + slot];
+        int order = open_order(run, O_WRONLY | O_APPEND);
 
         for (unsigned i = 0;; i++) {
                 EQUAL(ipw_gate_acquire(g, 0, i % 3 ? IPW_FOREVER : SOON), 0);
@@ -192,7 +219,8 @@ static void contend(struct run *run, void *argument)
                         if (i % 16 == 0)
                                 (void)sched_yield();
                         CHECK(*(volatile uint32_t *)&shared->value[1] == before, "somebody else counted while I was inside");
-                        *(volatile uint32_t *)&shared->value[1] = before + 1;
+                        *(volatile uint32_t *)&shared->value[1] = ++before;
+                        CHECK(write(order, &before, sizeof(before)) == sizeof(before), "write: %s", strerror(errno));
                 }
                 (*mine)++;
                 *me = 0;
@@ -209,7 +237,7 @@ static uint32_t all_passes(void)
         return n;
 }
 
-/* However often holders and waiters are killed: never more inside than allowed, never nobody let in, and the plain counter is right. */
+/* However often holders and waiters are killed: never more inside than allowed, never nobody let in, the plain counter is right, and so is the order in a file. */
 void case_kills(struct run *run)
 {
         unsigned rounds = run->flags & IPW_GATE_FREED ? kills : 0;
@@ -237,9 +265,11 @@ void case_kills(struct run *run)
         for (int i = 0; i < CONTENDERS; i++)
                 peer_kill(pids[i]);
         passes = all_passes();
-        if (run->row->most == 1)
+        if (run->row->most == 1) {
                 CHECK(shared->value[1] >= passes && shared->value[1] <= passes + rounds + CONTENDERS,
                       "the plain counter says %u, the contenders counted %u", shared->value[1], passes);
+                check_order(run, passes);
+        }
         EQUAL(ipw_gate_acquire(g, 0, SOON), 0);
         give(g);
         EQUAL(ipw_gate_value(g), run->row->most);

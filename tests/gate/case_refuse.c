@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bad input, limits, and objects that go away. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/sem.h>
@@ -217,6 +218,39 @@ static void bad_sysv(struct run *run)
         other_options(run, address, sizeof(address), "?group=no-such-group-here");
         refused(address, 0, ENOENT, "group");
         refused(run->address, IPW_EXISTING, ENOENT, "sem create"); /* it left nothing behind */
+}
+
+/* In a System V world of its own, with little room. */
+static void little_room(struct run *run, void *argument)
+{
+        static const char room[] = "6 10 32 2"; /* in a set, in all sets, operations at once, sets */
+        char address[300];
+        struct ipw_gate *g;
+        int fd;
+
+        (void)argument;
+        if (unshare(CLONE_NEWIPC) < 0)
+                return; /* needs root */
+        fd = open("/proc/sys/kernel/sem", O_WRONLY | O_CLOEXEC);
+        CHECK(fd >= 0 && write(fd, room, sizeof(room) - 1) > 0, "kernel.sem: %s", strerror(errno));
+        (void)close(fd);
+        other_options(run, address, sizeof(address), "?count=7");
+        refused(address, 0, EINVAL, "1st number of kernel.sem");
+        g = open_address("sem+sysv:0x1?count=6&value=5", 0);
+        other_options(run, address, sizeof(address), "?count=5");
+        refused(address, 0, ENOSPC, "4th number of kernel.sem"); /* 10 in all */
+        EQUAL(ipw_gate_close(open_address("sem+sysv:0x2", 0)), 0);
+        refused(run->address, 0, ENOSPC, "2nd and 4th number of kernel.sem"); /* 2 sets */
+        EQUAL(ipw_gate_value(g), 5);                                          /* nothing is lost by that */
+        take(g);
+        EQUAL(ipw_gate_close(g), 0);
+}
+
+void case_limits(struct run *run)
+{
+        if (strcmp(run->row->name, "sem+sysv") != 0)
+                skip("System V sets have limits of their own, and one row stands for all");
+        peer_end(peer(run, little_room, NULL));
 }
 
 /* As a user with no rights to speak of; root may do what others may not. */

@@ -12,6 +12,8 @@
 #include "cases.h"
 #include "seam.h"
 
+enum { GRACE = 5 }; /* seconds; more than a set without values is left alone for */
+
 static bool is_sysv(const struct run *run)
 {
         return strcmp(run->row->scheme, "sem+sysv") == 0;
@@ -25,12 +27,13 @@ static key_t key_of(const struct run *run)
 /* ---- killed before the n-th call -------------------------------------------------------------------------------------------------------- */
 
 static unsigned calls_left;
+static int then = SIGKILL;
 
 static int count_down(struct sys_call *call)
 {
         (void)call;
         if (calls_left-- == 0)
-                (void)kill(getpid(), SIGKILL);
+                (void)kill(getpid(), then);
         return 0;
 }
 
@@ -39,12 +42,12 @@ static void no_more(struct sys_call *call)
         (void)call;
 }
 
-static const struct sys_hook killing = { count_down, no_more };
+static const struct sys_hook counting = { count_down, no_more };
 
 static void make_and_die(struct run *run, void *argument)
 {
         calls_left = *(unsigned *)argument;
-        sys_hook = &killing;
+        sys_hook = &counting;
         (void)open_gate(run, 0);
         sys_hook = NULL;
         take(open_gate(run, 0)); /* a maker that lived also uses it, so that the test sees a used one */
@@ -66,8 +69,7 @@ void case_killed_maker(struct run *run)
         bool lived = false;
         unsigned n;
 
-        if (is_sysv(run) && strcmp(run->row->options, "") != 0 && strcmp(run->row->options, "?undo=1&value=3") != 0)
-                skip("a row of its own: two others take the time"); /* each maker that leaves a set without values is given a second */
+        seconds_later = GRACE; /* a set that its maker left without values is given a moment */
         for (n = 0; !lived; n++) {
                 struct ipw_gate *g;
                 int status;
@@ -90,6 +92,145 @@ void case_killed_maker(struct run *run)
                 EQUAL(ipw_gate_close(g), 0);
         }
         CHECK(n > 3, "only %u calls were seen", n);
+}
+
+/* ---- two at once, in all orders --------------------------------------------------------------------------------------------------------- */
+
+/* Opens, and stops itself before the n-th call. */
+static struct ipw_gate *open_in_pieces(struct run *run, unsigned n)
+{
+        struct ipw_gate *g;
+
+        calls_left = n;
+        then = SIGSTOP;
+        sys_hook = &counting;
+        g = open_gate(run, 0);
+        sys_hook = NULL;
+        return g;
+}
+
+static void make_in_pieces(struct run *run, void *argument)
+{
+        EQUAL(ipw_gate_close(open_in_pieces(run, *(unsigned *)argument)), 0);
+}
+
+static void join_in_pieces(struct run *run, void *argument)
+{
+        struct ipw_gate *g = open_in_pieces(run, *(unsigned *)argument);
+
+        EQUAL(ipw_gate_acquire(g, 0, SOON), 0); /* a second first value would give this permit back */
+        EQUAL(ipw_gate_close(g), 0);
+}
+
+/* false: it has ended, well, before it came so far. */
+static bool has_stopped(pid_t pid)
+{
+        int status;
+
+        CHECK(waitpid(pid, &status, WUNTRACED) == pid, "waitpid: %s", strerror(errno));
+        CHECK(WIFSTOPPED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "a peer ended with status 0x%x", status);
+        return WIFSTOPPED(status);
+}
+
+static void go_on(pid_t pid)
+{
+        CHECK(kill(pid, SIGCONT) == 0, "SIGCONT: %s", strerror(errno));
+}
+
+static void check_taken(struct run *run)
+{
+        struct ipw_gate *g = open_gate(run, 0);
+        struct ipw_why why;
+
+        EQUAL(ipw_gate_value(g), run->row->most - 1);
+        EQUAL(ipw_gate_close(g), 0);
+        EQUAL(ipw_remove(run->address, &why), 0);
+}
+
+/*
+ * The first is halted before each of its calls, the second before each of its own; then the first goes on until it waits or is done, and then
+ * the second.
+ */
+static void meet_in_all_orders(struct run *run, void (*begin)(struct run *))
+{
+        enum { FAR = 24 }; /* one that waits for the other makes calls without end */
+        unsigned orders = 0;
+
+        for (unsigned i = 0;; i++)
+                for (unsigned j = 0; j < FAR; j++, orders++) {
+                        pid_t first, second;
+                        bool halted, both;
+
+                        begin(run);
+                        first = peer(run, make_in_pieces, &i);
+                        halted = has_stopped(first);
+                        second = peer(run, join_in_pieces, &j);
+                        both = has_stopped(second);
+                        if (halted) {
+                                go_on(first);
+                                (void)until_at_rest(first); /* asleep: it waits for the second */
+                        }
+                        if (both) {
+                                go_on(second);
+                                peer_end(second);
+                        }
+                        if (halted)
+                                peer_end(first);
+                        check_taken(run);
+                        if (!halted) {
+                                CHECK(orders > 20, "only %u orders were seen", orders);
+                                return;
+                        }
+                        if (!both)
+                                break;
+                }
+}
+
+static void with_nothing(struct run *run)
+{
+        (void)run;
+}
+
+static void with_a_set_nobody_has_set(struct run *run)
+{
+        CHECK(semget(key_of(run), 1, IPC_CREAT | IPC_EXCL | 0600) >= 0, "semget: %s", strerror(errno));
+}
+
+void case_start_orders(struct run *run)
+{
+        if (strcmp(run->row->name, "sem") != 0 && strcmp(run->row->name, "sem+sysv") != 0)
+                skip("a row that stands for others");
+        meet_in_all_orders(run, with_nothing);
+        if (!is_sysv(run))
+                return;
+        seconds_later = GRACE;
+        meet_in_all_orders(run, with_a_set_nobody_has_set);
+}
+
+/* The second waits, or has passed, when the first is killed before each of its calls. */
+void case_start_deaths(struct run *run)
+{
+        unsigned never = UINT32_MAX;
+
+        if (strcmp(run->row->name, "sem") != 0 && strcmp(run->row->name, "sem+sysv") != 0)
+                skip("a row that stands for others");
+        seconds_later = GRACE;
+        for (unsigned i = 0;; i++) {
+                pid_t first = peer(run, make_in_pieces, &i), second;
+                bool halted = has_stopped(first);
+
+                second = peer(run, join_in_pieces, &never);
+                if (halted) {
+                        (void)until_at_rest(second);
+                        peer_kill(first);
+                }
+                peer_end(second);
+                check_taken(run);
+                if (!halted) {
+                        CHECK(i > 3, "only %u calls were seen", i);
+                        return;
+                }
+        }
 }
 
 /* Many at once, the name is new: there are as many permits as were asked for, not more. */

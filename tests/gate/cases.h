@@ -28,7 +28,10 @@
         X(file_replaced) \
         X(overflow)      \
         X(bad_input)     \
+        X(limits)        \
         X(killed_maker)  \
+        X(start_orders)  \
+        X(start_deaths)  \
         X(many_makers)   \
         X(setval_only)   \
         X(whole_set)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <time.h>
+
 #include "ipcway.h"
 #include "words.h"
 
@@ -69,3 +71,5 @@ extern unsigned kills; /* on a row whose holders are freed */
 
 /* From now on everything lies on NFS, if statfs(2) is asked. */
 extern bool on_network;
+/* It is so much later now, if time(2) is asked. */
+extern time_t seconds_later;

@@ -38,6 +38,19 @@ int __wrap_fstatfs64(int fd, struct statfs *system)
         return r;
 }
 
+/* Nor is a second waited for where it is enough to be told that it has passed. */
+time_t seconds_later;
+time_t __real_time(time_t *);
+time_t __wrap_time(time_t *);
+time_t __wrap_time(time_t *out)
+{
+        time_t now = __real_time(NULL) + seconds_later;
+
+        if (out)
+                *out = now;
+        return now;
+}
+
 static unsigned flags_of(const char *address)
 {
         struct ipw_why why = { 0 };

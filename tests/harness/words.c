@@ -87,12 +87,12 @@ void peer_kill(pid_t pid)
         CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid, "cannot kill a peer: %s", strerror(errno));
 }
 
-void until_asleep(pid_t pid)
+static char await_state(pid_t pid, const char *wanted)
 {
-        char path[40], text[300], state = 'R';
+        char path[40], text[300], state;
 
         (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-        for (int tries = 0; state != 'S'; tries++) {
+        for (int tries = 0;; tries++) {
                 FILE *f = fopen(path, "r");
                 size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
 
@@ -101,9 +101,21 @@ void until_asleep(pid_t pid)
                 text[n] = 0;
                 CHECK(n && strrchr(text, ')'), "a peer is gone that should sleep");
                 state = strrchr(text, ')')[2];
+                if (strchr(wanted, state))
+                        return state;
                 CHECK(tries < 20000, "a peer never goes to sleep, its state is %c", state);
                 (void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
         }
+}
+
+void until_asleep(pid_t pid)
+{
+        (void)await_state(pid, "S");
+}
+
+bool until_at_rest(pid_t pid)
+{
+        return await_state(pid, "SZ") == 'S';
 }
 
 void step_to(uint32_t step)

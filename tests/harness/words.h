@@ -49,7 +49,8 @@ struct run; /* what a suite has for its cases */
 pid_t peer(struct run *, void (*work)(struct run *, void *), void *argument);
 void peer_end(pid_t); /* it ends by itself, well */
 void peer_kill(pid_t);
-void until_asleep(pid_t); /* it sleeps in a system call */
+void until_asleep(pid_t);  /* it sleeps in a system call */
+bool until_at_rest(pid_t); /* or it has ended: false */
 
 /* A number shared by all processes of the case. Waiting for it sleeps. */
 struct shared {
