@@ -23,7 +23,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-enum { OPEN_TRIES = 100 };
+enum { OPEN_TRIES = 100, RESERVE_TRIES = 1000 };
 
 int object_map(struct object *o, size_t size, struct ipw_why *why)
 {
@@ -73,10 +73,15 @@ int object_reserve(const struct object *o, size_t from, size_t to, bool fresh, s
 
         if (r < 0)
                 return r;
-        do
+        /* In memory, a signal undoes all that was reserved. A program with a fast timer would be here for ever. */
+        r = -EINTR;
+        for (int tries = 0; r == -EINTR && tries < RESERVE_TRIES; tries++)
                 r = sys_fallocate("reserve its pages now: a full disk is an error here, and no SIGBUS later", o->fd, (off_t)from,
                                   (off_t)(to - from));
-        while (r == -EINTR);
+        if (r == -EINTR)
+                return why_set(why, EINTR,
+                               "%s: %d times a signal came before %zu bytes were reserved: block it meanwhile, or slow its timer down",
+                               o->text, RESERVE_TRIES, to - from);
         if (r == -EOPNOTSUPP)
                 r = fresh ? write_zeros(o->fd, from, to) : 0;
         if (r == -ENOSPC || r == -EDQUOT)
