@@ -110,8 +110,8 @@ struct ipw_message {
         int64_t type;      /* < System V type; send: 0 is the link's `type=` */
         int64_t selector;  /* receive: which types, as msgrcv(2) means it; 0: the link's `select=` */
         uint32_t priority; /* < */
-        uint32_t fd_room;  /* receive: room at fds */
-        uint32_t fd_count; /* send: descriptors at fds; < receive: descriptors that came, CLOEXEC and now the caller's */
+        uint32_t fd_room;  /* receive: room at fds; 0: descriptors that come along are closed */
+        uint32_t fd_count; /* send: descriptors at fds, which stay the caller's; < receive, if fd_room: descriptors that came, CLOEXEC and now the caller's */
         int *fds;
         uint64_t peer;            /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
         uint64_t lost;            /* < messages known to have been lost since the last one received */
@@ -155,6 +155,7 @@ struct ipw_stats {
         uint64_t discarded;                                  /* unfinished messages of senders that died or gave up */
         uint64_t peers;                                      /* peers at this moment, on a link that listens */
         uint64_t unsettled;                                  /* messages accepted but not yet at the ack level */
+        uint64_t fds_closed; /* messages that brought descriptors nobody took; counted once a receive on this link has given fd_room */
 };
 
 struct ipw_link;
@@ -232,6 +233,14 @@ int ipw_accept(struct ipw_link *listener, struct ipw_link **peer, int64_t timeou
 int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct ipw_why *);
 void ipw_end_drop(const char *end);
 
+/*
+ * An end can be sent over a Unix socket, to a process that is no child: its text as the payload, its descriptors along with it. ipw_end_fds() says which those are,
+ * one or two, and how many. A descriptor has another number where it arrives: ipw_end_moved() puts message.fds and fd_count into the text that came, and that
+ * process opens it. Who has sent an end says ipw_end_drop(). -EINVAL: that is no end, or has another number of descriptors.
+ */
+int ipw_end_fds(const char *end, int fds[2]);
+int ipw_end_moved(char end[64], const int *fds, unsigned count);
+
 /* Never waits. Returns how many accepted messages were not yet settled, and are lost. A name with keep=0 goes with the last user. */
 int ipw_close(struct ipw_link *);
 
@@ -250,8 +259,9 @@ ssize_t ipw_send(struct ipw_link *, const struct ipw_message *, int64_t timeout)
 
 /*
  * Receives one message, whole, into data. Returns its size, which may be 0: an empty message.
- *   -EMSGSIZE              the room at data is too small: size says what is needed; the message is kept and comes with the next call. A kept message is in
- *                          hand: other receivers no longer see it, and it is lost with this process.
+ *   -EMSGSIZE              the room at data is too small, or fd_room, if that is not 0: size and fd_count say what is needed; the message is kept and comes
+ *                          with the next call. A kept message is in hand: other receivers no longer see it, and it is lost with this process.
+ *   -EMFILE                descriptors come with it, and this process has no room for more: the message is kept
  *   -EPIPE                 the end: every sender is gone and all they sent has been received
  *   -EBADMSG               the bytes that came are not this framing; the link is of no more use
  */
@@ -363,12 +373,6 @@ enum {
  * each other as two processes do, except with kind=posix, whose locks belong to the process. Errors as ipw_open().
  */
 int ipw_gate_open(struct ipw_gate **, const char *address, unsigned how, struct ipw_why *);
-/*
- * A semaphore inside a segment, aligned as a sem_t is: what sem_init(3) makes for several processes. Whoever has made the memory makes it with `initial` permits, before
- * others look there; they join with -1 (-ENOENT: there is none). Each thread opens one of its own. It works in forked children as well. The segment
- * stays open, and where it is, until its gates are closed.
- */
-int ipw_gate_at(struct ipw_gate **, struct ipw_segment *, size_t offset, int initial, struct ipw_why *);
 /*
  * Waits until it is free and takes it. 0; -EAGAIN, -ETIMEDOUT: it was not free; -EIDRM: it was removed; -EDEADLK: this handle holds it already, or the
  * kernel sees a circle of waiters; -EOPNOTSUPP: no shared mode here.

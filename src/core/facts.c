@@ -36,8 +36,8 @@ static void why_size(const struct ipw_link *l, unsigned direction, struct ipw_wh
 
         if (direction == IPW_RECV)
                 (void)why_set(why, EMSGSIZE,
-                              "%s: the message has %zu bytes, more than the room given; it is kept, receive again with that room", l->asked,
-                              size);
+                              "%s: the message has %zu bytes, more than the room given%s; it is kept, receive again with that room",
+                              l->asked, size, caps->max_fds ? ", or more descriptors than fd_room (fd_count says how many)" : "");
         else if (size < caps->min_msg)
                 (void)why_set(why, EMSGSIZE, "%s: a message of %zu bytes, but %s carries no message under %zu", l->asked, size, caps->stack,
                               caps->min_msg);
@@ -96,6 +96,11 @@ void ipw_link_why(const struct ipw_link *l, struct ipw_why *why)
                 (void)why_set(why, error, "%s: %s", l->asked,
                               direction == IPW_RECV ? "the end: every sender is gone and all was received"
                                                     : "the receiver is gone; not delivered");
+                break;
+        case EMFILE:
+                (void)why_set(why, error,
+                              "%s: this process has no room for more descriptors (ulimit -n says how many): close some; nothing is lost",
+                              l->asked);
                 break;
         case ECANCELED:
                 (void)why_set(why, error, "%s: the wait was interrupted", l->asked);

@@ -164,6 +164,8 @@ static always_inline ssize_t recv_some(struct ipw_link *l, struct ipw_message *m
         ssize_t r;
 
         r = handle_check(l, IPW_RECV);
+        for (size_t i = 0; unlikely(m->fd_room) && i < n; i++)
+                m[i].fd_count = 0;
         if (likely(r == 0))
                 r = m->selector && unlikely(!(l->link->caps.flags & IPW_CAP_TYPES))
                             ? -EOPNOTSUPP
@@ -198,8 +200,10 @@ ssize_t ipw_recv(struct ipw_link *l, struct ipw_message *m, int64_t timeout)
         int r;
 
         r = handle_check(l, IPW_RECV);
-        if (unlikely(r < 0 || m->selector))
-                r = r < 0 || l->link->caps.flags & IPW_CAP_TYPES ? r : -EOPNOTSUPP;
+        if (unlikely(r < 0 || m->selector || m->fd_room)) {
+                r = r < 0 || !m->selector || l->link->caps.flags & IPW_CAP_TYPES ? r : -EOPNOTSUPP;
+                m->fd_count = m->fd_room ? 0 : m->fd_count;
+        }
         if (unlikely(r < 0))
                 return handle_trouble(l, IPW_RECV, r, m->size);
         if (likely(ops->recv_one))

@@ -4,6 +4,7 @@
  * make the handle. A mechanism that answers -EAGAIN waits for its other side; here it is tried again until the caller's time is up.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,8 +140,6 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
                 r = open_waiting(mechanism, &request, timeout, &l->link, why);
         if (r < 0)
                 return r;
-        if (l->link->spins)
-                l->spin = 0;
         handle_bind(l);
         *out = steal(&l);
         return 0;
@@ -194,17 +193,61 @@ int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct
         return mechanism->ends(address, how, a, b, why);
 }
 
+/* "fd:N" or "fd:R,W", and what follows. How many; -EINVAL. */
+static int read_end(const char *end, int fds[2], const char **rest)
+{
+        const char *at = strncmp(end, "fd:", 3) == 0 ? end + 2 : "";
+        int n = 0;
+
+        while ((*at == ':' || *at == ',') && n < 2) {
+                const char *digits = at + 1;
+                char *stop;
+                long fd = strtol(digits, &stop, 10);
+
+                if (*digits < '0' || *digits > '9' || fd > INT32_MAX)
+                        return -EINVAL;
+                fds[n++] = (int)fd;
+                at = stop;
+        }
+        *rest = at;
+        return n && (!*at || *at == '?') ? n : -EINVAL;
+}
+
 void ipw_end_drop(const char *end)
 {
-        char *at = strchr(end, ':');
-        long fd;
+        const char *rest;
+        int fds[2], n = read_end(end, fds, &rest);
 
-        while (at && (*at == ':' || *at == ',')) {
-                const char *digits = at + 1;
+        for (int i = 0; i < n; i++)
+                (void)sys_close("this process will not open that end", fds[i]);
+}
 
-                fd = strtol(digits, &at, 10);
-                if (at == digits || fd < 0 || fd > INT32_MAX)
-                        return;
-                (void)sys_close("this process will not open that end", (int)fd);
-        }
+int ipw_end_fds(const char *end, int fds[2])
+{
+        int found[2], n;
+        const char *rest;
+
+        n = read_end(end, found, &rest);
+        for (int i = 0; i < n; i++)
+                fds[i] = found[i];
+        return n;
+}
+
+int ipw_end_moved(char end[64], const int *fds, unsigned count)
+{
+        char moved[64];
+        int old[2], n, size;
+        const char *rest;
+
+        if (!memchr(end, 0, 64))
+                return -EINVAL;
+        n = read_end(end, old, &rest);
+        if (n < 0 || (unsigned)n != count)
+                return -EINVAL;
+        size = n == 1 ? snprintf(moved, sizeof(moved), "fd:%d%s", fds[0], rest)
+                      : snprintf(moved, sizeof(moved), "fd:%d,%d%s", fds[0], fds[1], rest);
+        if (size >= (int)sizeof(moved))
+                return -ENAMETOOLONG;
+        memcpy(end, moved, (size_t)size + 1);
+        return 0;
 }

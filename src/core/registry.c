@@ -14,9 +14,7 @@ extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
 extern const struct mechanism mechanism_lock;
-extern const struct mechanism mechanism_semaphore_file;
 extern const struct mechanism mechanism_semaphore_posix;
-extern const struct mechanism mechanism_semaphore_shm;
 extern const struct mechanism mechanism_semaphore_sysv;
 extern const struct mechanism mechanism_shm_anonymous;
 extern const struct mechanism mechanism_shm_file;
@@ -49,8 +47,6 @@ const struct mechanism *const registry[] = {
         &mechanism_timer,
         &mechanism_semaphore_posix,
         &mechanism_semaphore_sysv,
-        &mechanism_semaphore_shm,
-        &mechanism_semaphore_file,
         &mechanism_lock,
         NULL,
 };

@@ -89,6 +89,7 @@ static void messages(void)
         struct ipw_stats stats;
         struct pollfd p;
         char a[64], b[64], text[64], room[2][16];
+        int fds[2];
         struct ipw_message m = { .data = hello, .size = 5 }, several[2] = { m, m }, got[2] = { 0 };
 
         must(ipw_ends(a, b, "pipe:", IPW_PUSH, &why) == 0);
@@ -122,6 +123,7 @@ static void messages(void)
         must(ipw_close(in) == 0);
 
         must(ipw_ends(a, b, "pipe:", IPW_PULL, &why) == 0);
+        must(ipw_end_fds(a, fds) == 1 && ipw_end_moved(a, fds, 1) == 0 && ipw_end_moved(a, fds, 2) == -EINVAL);
         ipw_end_drop(a);
         ipw_end_drop(b);
 }
@@ -174,7 +176,6 @@ static void segments(void)
         const struct ipw_mechanism *m = NULL;
         struct ipw_segment_facts facts;
         struct ipw_segment *segment;
-        struct ipw_gate *gate;
         unsigned rows = 0;
         size_t size = 0;
 
@@ -185,8 +186,6 @@ static void segments(void)
         must(strcpy(ipw_segment_data(segment, &size), hello) && size == 5000 && ipw_segment_fd(segment) >= 0);
         must(ipw_segment_facts(segment, &facts) == 0 && facts.size == 5000 && facts.created && !facts.removed && facts.id == -1 &&
              !facts.ring && facts.users == -1 && facts.uid == geteuid() && facts.gid == getegid() && facts.mode);
-        must(ipw_gate_at(&gate, segment, 64, 1, &why) == 0 && ipw_gate_value(gate) == 1 && ipw_segment_close(segment) == -EBUSY);
-        must(ipw_gate_close(gate) == 0);
         must(ipw_segment_resize(segment, 1) == -EOPNOTSUPP && ipw_segment_sync(segment) == -EOPNOTSUPP);
         ipw_segment_why(segment, &why);
         must(why.error == EOPNOTSUPP && *why.text);
