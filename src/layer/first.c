@@ -120,6 +120,26 @@ static void acquaint(struct first *f, const struct link *peer)
                 __atomic_store_n(&f->link.stranger, __atomic_load_n(&peer->stranger, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
+static void mirror(uint64_t *ours, uint64_t theirs)
+{
+        if (unlikely(*ours != theirs))
+                __atomic_store_n(ours, theirs, __ATOMIC_RELAXED); /* read by ipw_link_stats() of any thread */
+}
+
+/* The peer's counters are ours. Each direction has its own. */
+static void account(struct first *f, const struct link *peer, unsigned direction)
+{
+        struct ipw_stats *ours = &f->link.stats;
+
+        if (direction == IPW_SEND) {
+                mirror(&ours->unsettled, peer->stats.unsettled);
+                return;
+        }
+        mirror(&ours->dropped, peer->stats.dropped);
+        mirror(&ours->discarded, peer->stats.discarded);
+        mirror(&ours->fds_closed, peer->stats.fds_closed);
+}
+
 static ssize_t first_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
 {
         struct link *peer;
@@ -128,6 +148,7 @@ static ssize_t first_send(struct link *link, const struct ipw_message *m, size_t
         if (r < 0)
                 return r;
         r = peer->ops->send(peer, m, n, flags);
+        account(of(link), peer, IPW_SEND);
         acquaint(of(link), peer);
         return r;
 }
@@ -140,6 +161,7 @@ static ssize_t first_recv(struct link *link, struct ipw_message *m, size_t n, un
         if (r < 0)
                 return r;
         r = peer->ops->recv(peer, m, n, flags);
+        account(of(link), peer, IPW_RECV);
         acquaint(of(link), peer);
         return r;
 }
@@ -148,14 +170,22 @@ static int first_give_up(struct link *link, const struct ipw_message *m)
 {
         struct link *peer = peer_of(of(link));
 
-        return peer && peer->ops->give_up ? peer->ops->give_up(peer, m) : 0;
+        int r = peer && peer->ops->give_up ? peer->ops->give_up(peer, m) : 0;
+
+        if (peer)
+                account(of(link), peer, IPW_SEND);
+        return r;
 }
 
 static int first_flush(struct link *link)
 {
         struct link *peer = peer_of(of(link));
 
-        return peer && peer->ops->flush ? peer->ops->flush(peer) : 0;
+        int r = peer && peer->ops->flush ? peer->ops->flush(peer) : 0;
+
+        if (peer)
+                account(of(link), peer, IPW_SEND);
+        return r;
 }
 
 static int first_turn(struct link *link)
@@ -169,7 +199,9 @@ static int first_turn(struct link *link)
         r = meet(f, &peer);
         if (r < 0)
                 return r == -EAGAIN ? 0 : r;
-        return peer->ops->turn ? peer->ops->turn(peer) : 0;
+        r = peer->ops->turn ? peer->ops->turn(peer) : 0;
+        account(f, peer, IPW_SEND); /* what was accepted may be settled */
+        return r;
 }
 
 static int first_watch(struct link *link, unsigned direction, struct pollfd *out)

@@ -183,11 +183,13 @@ static void account(struct hub *h, struct peer *p)
         struct ipw_stats *ours = &h->link.stats;
         const struct ipw_stats *now = &p->link->stats;
 
-        if (likely(now->dropped == p->seen.dropped && now->discarded == p->seen.discarded && now->unsettled == p->seen.unsettled))
+        if (likely(now->dropped == p->seen.dropped && now->discarded == p->seen.discarded && now->unsettled == p->seen.unsettled &&
+                   now->fds_closed == p->seen.fds_closed))
                 return;
         count(&ours->dropped, ours->dropped + now->dropped - p->seen.dropped);
         count(&ours->discarded, ours->discarded + now->discarded - p->seen.discarded);
         count(&ours->unsettled, ours->unsettled + now->unsettled - p->seen.unsettled);
+        count(&ours->fds_closed, ours->fds_closed + now->fds_closed - p->seen.fds_closed);
         p->seen = *now;
 }
 
@@ -429,6 +431,22 @@ static bool at_end(struct hub *h)
         return h->ended = true;
 }
 
+/* What this process lacks, and no fault of the peer's: what it has sent waits until there is more. */
+static bool is_want(ssize_t error)
+{
+        return error == -ENOMEM || error == -ENOBUFS || error == -EMFILE || error == -ENFILE;
+}
+
+/* So that it is the next that is tried. */
+static void put_first(struct hub *h, struct peer *p)
+{
+        p->ready = true;
+        p->next_ready = h->ready;
+        if (!h->ready)
+                h->ready_last = p;
+        h->ready = p;
+}
+
 /* One try at the first of the queue. -EAGAIN: it has nothing, or is gone. */
 static ssize_t recv_first(struct hub *h, struct ipw_message *m, size_t n)
 {
@@ -446,13 +464,8 @@ static ssize_t recv_first(struct hub *h, struct ipw_message *m, size_t n)
                 queue(h, p);
                 return r;
         }
-        if (r == -EMSGSIZE) {
-                /* It is in hand and comes with the next call, so this peer stays first. */
-                p->ready = true;
-                p->next_ready = h->ready;
-                if (!h->ready)
-                        h->ready_last = p;
-                h->ready = p;
+        if (r == -EMSGSIZE || is_want(r)) {
+                put_first(h, p); /* it comes with the next call */
                 return r;
         }
         if (r == -EAGAIN)
