@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "link.h"
+#include "rights.h"
 
 struct stream;
 
@@ -15,6 +16,12 @@ struct stream_ops {
         /* As readv(2), writev(2): bytes moved, or -errno. read: 0 is the end. -EAGAIN: nothing to read, no room. */
         ssize_t (*read)(struct stream *, const struct iovec *, int n, unsigned flags);
         ssize_t (*write)(struct stream *, const struct iovec *, int n, unsigned flags);
+        /*
+         * The same with descriptors. What was written with descriptors is never read in one piece with what was written after it, so those that come stand with
+         * the write whose bytes are the last of the read. -EMFILE: no room for them in this process, and nothing was read. NULL: carries none.
+         */
+        ssize_t (*read_fds)(struct stream *, const struct iovec *, int n, unsigned flags, struct rights *);
+        ssize_t (*write_fds)(struct stream *, const struct iovec *, int n, unsigned flags, const int *fds, unsigned count);
         int (*watch)(struct stream *, unsigned direction, struct pollfd *);
         /* Many writers: is the writer that calls itself `writer` certainly gone? 1, 0. NULL: there is only one. */
         int (*writer_gone)(struct stream *, uint16_t writer);
@@ -36,6 +43,7 @@ struct stream {
         unsigned ways;       /* IPW_RECV | IPW_SEND */
         size_t atomic_max;   /* writes up to this are all or nothing and never interleave; 0: none are */
         size_t capacity;     /* bytes buffered; 0: unknown */
+        uint32_t max_fds;    /* descriptors that a write carries; 0: read_fds and write_fds are not to be used */
         uint32_t caps;       /* IPW_CAP_* that the bytes already have */
         uint16_t writer;     /* our number among the writers, 0 if there are no others */
         size_t stale;        /* bytes that were there before us and may begin in the middle of a write: an earlier receiver took the rest */

@@ -58,8 +58,10 @@ void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *wor
                 size_t overhead = length ? length_header(length, atomic) + length->tail : 1;
                 bool limited = (s->ways & IPW_SEND) && s->atomic_max && !options.alone;
 
-                if (length)
+                if (length) {
                         max = MIN(max, length_most(length));
+                        caps->max_fds = s->max_fds; /* where a message begins is known before it is there */
+                }
                 caps->max_msg = limited ? MIN(max, atomic - overhead) : max;
                 caps->atomic_max = s->atomic_max ? MIN(max, atomic - overhead) : 0;
                 caps->max_batch = framing_write_most(s, options) / overhead;

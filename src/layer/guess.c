@@ -161,6 +161,7 @@ int guess_open(struct stream *s, struct inbox *in, unsigned how, struct framing_
 
         if (!g)
                 return why_set(why, ENOMEM, "%s: no memory for a link", s->name);
+        s->max_fds = 0; /* those of the first message would be gone by the time it is known */
         framing_caps(&g->link.caps, s, "auto", options);
         g->link.ops = &ops;
         g->stream = s;

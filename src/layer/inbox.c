@@ -15,6 +15,9 @@ void inbox_free(struct inbox *in)
         if (!in)
                 return;
         readiness_close(&in->readiness);
+        if (in->rights)
+                rights_close(in->rights);
+        free(in->rights);
         free(in->bytes);
         free(in);
 }
@@ -59,6 +62,65 @@ int inbox_reserve(struct inbox *in, size_t want)
         in->bytes = bytes;
         in->room = room;
         return 0;
+}
+
+static void count_closed(uint64_t *closed)
+{
+        __atomic_store_n(closed, *closed + 1, __ATOMIC_RELAXED);
+}
+
+static ssize_t read_with_fds(struct inbox *in, size_t size, unsigned flags, struct rights *rights, uint64_t *closed)
+{
+        struct iovec iov = { in->bytes + in->to, MIN(size, in->room - in->to) };
+        ssize_t n = in->stream->ops->read_fds(in->stream, &iov, 1, flags, rights);
+
+        in->ended = n == 0;
+        if (n <= 0)
+                return n;
+        in->to += (size_t)n;
+        if (rights->cut)
+                count_closed(closed);
+        return n;
+}
+
+ssize_t inbox_fill_fds(struct inbox *in, size_t want, size_t missing, unsigned flags, uint64_t *closed)
+{
+        struct rights stray;
+        ssize_t n;
+        int r;
+
+        if (in->ended)
+                return 0;
+        if (!in->rights)
+                in->rights = sys_alloc("descriptors that come along", sizeof(*in->rights));
+        r = in->rights ? inbox_reserve(in, want) : -ENOMEM;
+        if (r < 0)
+                return r;
+        if (!in->rights->count) {
+                in->rights_begin = in->to - in->from;
+                n = read_with_fds(in, SIZE_MAX, flags, in->rights, closed);
+                in->rights_end = in->to - in->from;
+                return n;
+        }
+        n = read_with_fds(in, missing, flags, &stray, closed);
+        if (n > 0 && stray.count)
+                count_closed(closed);
+        if (n > 0)
+                rights_close(&stray);
+        return n;
+}
+
+void inbox_pass_(struct inbox *in, size_t size, uint64_t *closed)
+{
+        if (!in->rights->count)
+                return;
+        if (size >= in->rights_end) {
+                count_closed(closed);
+                rights_close(in->rights);
+                return;
+        }
+        in->rights_begin -= MIN(in->rights_begin, size);
+        in->rights_end -= size;
 }
 
 int inbox_pollfd(struct inbox *in, bool left_over, struct pollfd *out)

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes read ahead from a stream, for the layer that cuts them into messages: few reads, many messages. */
+/*
+ * Bytes read ahead from a stream, for the layer that cuts them into messages: few reads, many messages.
+ *
+ * Descriptors. Those that a read brings belong to the message that has the last byte of that read, and has begun in it: our senders begin a write with such a message and
+ * end it with that, and the kernel reads nothing in one piece with what follows. Until it is handed out no more is read than it lacks, so that one place for
+ * descriptors is enough. Those that come in the middle of a message are nobody's.
+ */
 #pragma once
 
 #include "plain.h"
+#include <stdint.h>
+
 #include "readiness.h"
 #include "stream.h"
 
@@ -12,14 +20,35 @@ struct inbox {
         struct stream *stream;
         char *bytes;
         size_t room;
-        size_t from, to; /* what is there */
-        bool ended;      /* the stream said that nothing more will come */
+        size_t from, to;                 /* what is there */
+        struct rights *rights;           /* that came and are not handed out yet; NULL: nobody has asked for any */
+        size_t rights_begin, rights_end; /* the read that brought them, from `from` on */
+        bool ended;                      /* the stream said that nothing more will come */
         struct readiness readiness;
 };
 
 struct inbox *inbox_new(struct stream *);
 void inbox_free(struct inbox *);
 void inbox_freep(struct inbox **);
+
+/* The same, and takes descriptors that come along, once what came with earlier ones is handed out: until then up to `missing` bytes. */
+ssize_t inbox_fill_fds(struct inbox *, size_t want, size_t missing, unsigned flags, uint64_t *closed);
+
+/* A message of `size` bytes begins at `from`: its descriptors. NULL: it has none. */
+static inline struct rights *inbox_rights(const struct inbox *in, size_t size)
+{
+        return __builtin_expect(in->rights != NULL, 0) && in->rights->count && in->rights_begin == 0 && size >= in->rights_end ? in->rights
+                                                                                                                               : NULL;
+}
+
+/* `size` bytes are done with. `closed` counts descriptors that nobody took. */
+void inbox_pass_(struct inbox *, size_t size, uint64_t *closed);
+static inline void inbox_pass(struct inbox *in, size_t size, uint64_t *closed)
+{
+        in->from += size;
+        if (__builtin_expect(in->rights != NULL, 0))
+                inbox_pass_(in, size, closed);
+}
 
 /* Room for `want` bytes in a row, those that are there among them, and some more. 0, -ENOMEM. */
 int inbox_reserve(struct inbox *, size_t want);

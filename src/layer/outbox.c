@@ -25,7 +25,7 @@ void outbox_close(struct outbox *b)
 
 static void reset(struct outbox *b)
 {
-        b->from = b->to = b->done = 0;
+        b->from = b->to = b->done = b->fd_count = 0;
         b->begun = b->moved = b->staged = false;
 }
 
@@ -34,11 +34,22 @@ static inline bool may_go_on(ssize_t error)
         return error == -EAGAIN || error == -EINTR;
 }
 
+static ssize_t write_with_fds(struct outbox *b, unsigned flags)
+{
+        struct iovec iov = { b->bytes + b->from, b->to - b->from };
+        ssize_t n = b->stream->ops->write_fds(b->stream, &iov, 1, flags, b->fds, b->fd_count);
+
+        if (n > 0)
+                b->fd_count = 0;
+        return n;
+}
+
 /* Writes what is staged. 0: all of it is gone. */
 static always_inline int push(struct outbox *b, unsigned flags)
 {
         while (b->from < b->to) {
-                ssize_t n = plain_write(b->stream, b->bytes + b->from, b->to - b->from, flags);
+                ssize_t n = unlikely(b->fd_count) ? write_with_fds(b, flags)
+                                                  : plain_write(b->stream, b->bytes + b->from, b->to - b->from, flags);
 
                 if (n < 0)
                         return (int)n;
@@ -47,6 +58,12 @@ static always_inline int push(struct outbox *b, unsigned flags)
         }
         b->from = b->to = 0;
         return 0;
+}
+
+static void take_fds(struct outbox *b, const struct ipw_message *m)
+{
+        b->fds = m->fds;
+        b->fd_count = m->fd_count;
 }
 
 /* Sends the message that is under way, from where it is, to its end. */
@@ -63,6 +80,8 @@ static int finish(struct outbox *b, const struct ipw_message *m, unsigned flags)
                         reset(b);
                         return 0;
                 }
+                if (!b->begun)
+                        take_fds(b, m);
                 b->to = b->encoding.stage(b->encoding.context, b->bytes, b->limit, m, b->done, size - b->done, !b->begun, &took,
                                           &b->staged);
                 b->begun = true;
@@ -168,11 +187,14 @@ ssize_t outbox_send(struct outbox *b, const struct ipw_message *m, size_t n, uns
                         const struct ipw_message *next = &m[sent + count];
                         size_t size = message_size(next), put;
 
-                        if (unlikely(size + b->encoding.overhead > b->limit - b->to))
+                        if (unlikely(size + b->encoding.overhead > b->limit - b->to || (next->fd_count && count)))
                                 break;
+                        take_fds(b, next);
                         put = b->encoding.stage(b->encoding.context, b->bytes + b->to, b->limit - b->to, next, 0, size, true, &took, &last);
                         b->to += put;
                         ends[count++] = (uint32_t)(b->to);
+                        if (unlikely(next->fd_count))
+                                break;
                 }
                 if (count == 0)
                         break; /* a large one: it is the first of another call */

@@ -4,7 +4,8 @@
  * is how one message becomes bytes: `stage`.
  *
  * Small messages share a write and never move in part, as far as the stream keeps writes whole. A message larger than a write goes in pieces; what
- * happens when the caller stops waiting between two of them is decided in outbox_give_up().
+ * happens when the caller stops waiting between two of them is decided in outbox_give_up(). A message with descriptors has its writes for itself; they go with the
+ * first, so one that is left half way has none any more.
  */
 #pragma once
 
@@ -42,9 +43,11 @@ struct outbox {
         size_t from, to; /* staged, not yet written */
         /* the message that is under way in pieces: the caller's, or `rest` */
         bool begun;
-        bool moved;  /* a byte of it is with the stream */
-        bool staged; /* to its end */
-        size_t done; /* payload bytes staged */
+        bool moved;        /* a byte of it is with the stream */
+        bool staged;       /* to its end */
+        size_t done;       /* payload bytes staged */
+        const int *fds;    /* go with the first byte that is written now, */
+        unsigned fd_count; /* and so many are left to go: 0 from then on */
         /* what was accepted from a caller that waits no longer */
         bool accepted;
         struct ipw_message rest;
@@ -73,7 +76,7 @@ static always_inline ssize_t outbox_send_by(struct outbox *b, outbox_stage *stag
         ssize_t written;
         bool last;
 
-        if (unlikely(n != 1 || b->accepted || b->begun || size + b->encoding.overhead > b->limit))
+        if (unlikely(n != 1 || b->accepted || b->begun || m->fd_count || size + b->encoding.overhead > b->limit))
                 return outbox_send(b, m, n, flags);
         end = stage(b->encoding.context, b->bytes, b->limit, m, 0, size, true, &took, &last);
         written = plain_write(b->stream, b->bytes, end, flags);

@@ -57,7 +57,7 @@ static void pass_over(struct prefixed *p)
         struct inbox *in = p->framed.in;
         size_t now = (size_t)MIN(p->skip, (uint64_t)(in->to - in->from));
 
-        in->from += now;
+        inbox_pass(in, now, &p->framed.link.stats.fds_closed);
         p->skip -= now;
 }
 
@@ -89,10 +89,18 @@ struct head {
         size_t header, missing; /* bytes before the payload; bytes that must come until it is whole */
 };
 
+static void hand_over(struct ipw_message *m, struct rights *rights)
+{
+        memcpy(m->fds, rights->fds, rights->count * sizeof(int));
+        m->fd_count = rights->count;
+        rights->count = 0;
+}
+
 /* 1; 0: more bytes are needed, and `head` says how many if that is known; -EMSGSIZE, -EBADMSG. */
 static int take(struct prefixed *p, struct ipw_message *m, struct head *head)
 {
         struct inbox *in = p->framed.in;
+        struct rights *rights;
         size_t have, whole;
         int r;
 
@@ -110,9 +118,20 @@ static int take(struct prefixed *p, struct ipw_message *m, struct head *head)
         }
         if (p->length->tail && unlikely(in->bytes[in->from + whole - 1] != ','))
                 return poison(p, 0);
+        rights = inbox_rights(in, whole);
+        if (unlikely(rights) && m->fd_room && m->fd_room < rights->count) {
+                m->size = (size_t)head->size;
+                m->fd_count = rights->count;
+                return -EMSGSIZE;
+        }
         r = framed_deliver(&p->framed, m, in->bytes + in->from + head->header, (size_t)head->size);
-        if (likely(r > 0))
-                in->from += whole;
+        if (unlikely(r < 0)) {
+                m->fd_count = rights ? rights->count : 0;
+                return r;
+        }
+        if (unlikely(rights) && m->fd_room)
+                hand_over(m, rights);
+        inbox_pass(in, whole, &p->framed.link.stats.fds_closed);
         return r;
 }
 
@@ -149,12 +168,18 @@ static ssize_t take_straight(struct prefixed *p, struct ipw_message *m, const st
         return 1;
 }
 
+/* Once somebody has wanted descriptors, all that come are taken, until it is known whose they are. */
+static bool wants_fds(const struct prefixed *p, const struct ipw_message *m)
+{
+        return p->framed.in->rights || (m->fd_room && p->framed.link.caps.max_fds);
+}
+
 static ssize_t end(struct prefixed *p)
 {
         struct inbox *in = p->framed.in;
 
         p->framed.link.stats.discarded += in->from < in->to;
-        in->from = in->to;
+        inbox_pass(in, in->to - in->from, &p->framed.link.stats.fds_closed);
         return -EPIPE;
 }
 
@@ -177,7 +202,9 @@ static always_inline ssize_t receive(struct link *l, struct ipw_message *m, size
                         got++;
                 if (got || r < 0)
                         break;
-                if (head.missing > LARGE && head.size <= m->capacity && !p->length->tail && !in->ended) {
+                if (unlikely(wants_fds(p, m))) {
+                        r = inbox_fill_fds(in, in->to - in->from + PIPE_BUF, head.missing ? head.missing : 1, flags, &l->stats.fds_closed);
+                } else if (head.missing > LARGE && head.size <= m->capacity && !p->length->tail && !in->ended) {
                         r = take_straight(p, m, &head, flags);
                         got = r > 0;
                         if (got)

@@ -18,7 +18,6 @@
 #include "memory.h"
 #include "option.h"
 #include "pipe.h"
-#include "share.h"
 #include "socket_stream.h"
 #include "sys.h"
 #include "unix_seqpacket.h"
@@ -67,6 +66,7 @@ static int fd_describe(const struct ipw_address *a, struct ipw_caps *caps, struc
         pipe_facts(&s, "pipe", IPW_RECV); /* the way that takes the longest messages */
         s.caps |= IPW_CAP_ENDS;
         framing_caps(caps, &s, framing_of_pipe(a), framing_options(a));
+        caps->max_fds = RIGHTS_MAX; /* over a socket */
         return 0;
 }
 
@@ -180,13 +180,6 @@ static int fd_open(const struct request *request, struct link **out, struct ipw_
                         return r;
                 if (S_ISSOCK(st.st_mode))
                         return open_socket(fds[0], request, out, why);
-                r = S_ISREG(st.st_mode) ? share_adopt(fds[0], request, out, why) : 0;
-                if (r < 0)
-                        return r;
-                if (r) {
-                        let_go(fds[0]);
-                        return 0;
-                }
         }
         if ((n == 2) != (request->ways == (IPW_RECV | IPW_SEND)))
                 return why_set(why, EINVAL,

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "message.h"
 #include "one.h"
+#include "rights.h"
 #include "sys.h"
 #include "why.h"
 
@@ -21,7 +22,7 @@ enum {
 
 static const size_t LOST = SIZE_MAX; /* the size of a message that the kernel has cut */
 
-/* Room for one of these and nothing else: into more room the kernel would put descriptors, which nobody would close. */
+/* Room for one of these and nothing else: into more room the kernel would put descriptors, which come another way. */
 union control {
         struct cmsghdr align;
         char credentials[CMSG_SPACE(sizeof(struct ucred))];
@@ -178,10 +179,18 @@ static void ask_for_control(const struct record *s, struct msghdr *h, union cont
         h->msg_controllen = s->credentials ? sizeof(control->credentials) : sizeof(control->overflow);
 }
 
+static void count_closed(struct record *s)
+{
+        __atomic_store_n(&s->link.stats.fds_closed, s->link.stats.fds_closed + s->asked, __ATOMIC_RELAXED);
+}
+
 /* What the kernel says of a message. */
-static struct record_facts read_facts(const struct record *s, struct msghdr *h, size_t size)
+static struct record_facts read_facts(struct record *s, struct msghdr *h, size_t size)
 {
         struct record_facts facts = { .size = h->msg_flags & MSG_TRUNC ? LOST : size };
+
+        if (unlikely(rights_thrown_away(h)))
+                count_closed(s);
 
         for (struct cmsghdr *c = has_control(s) ? CMSG_FIRSTHDR(h) : NULL; c; c = CMSG_NXTHDR(h, c)) {
                 struct ucred who;
@@ -328,19 +337,63 @@ static ssize_t recv_batch(struct record *s, struct ipw_message *m, unsigned n, u
         return done ? (ssize_t)done : recv_kept(s, m, 1);
 }
 
+/* With room for descriptors: one at a time, and it stays where it is until all of it fits. */
+static ssize_t recv_with_fds(struct record *s, struct ipw_message *m, unsigned flags)
+{
+        struct rights rights;
+        uint64_t closed = s->link.stats.fds_closed;
+        ssize_t r;
+
+        s->asked = true;
+        r = rights_peek(s->fd, NULL, 0, MSG_TRUNC | flags_of(flags), &rights);
+        if (r < 0)
+                return r;
+        if ((size_t)r <= s->kind->room && ((size_t)r > m->capacity || rights.count > m->fd_room)) {
+                m->size = (size_t)r;
+                m->fd_count = rights.count;
+                rights_close(&rights);
+                return -EMSGSIZE;
+        }
+        r = recv_large(s, m, 0);
+        if (r == 1) {
+                memcpy(m->fds, rights.fds, rights.count * sizeof(int));
+                m->fd_count = rights.count;
+                rights.count = 0;
+                if (!rights.cut)
+                        __atomic_store_n(&s->link.stats.fds_closed, closed, __ATOMIC_RELAXED); /* what the kernel threw away were its own */
+        }
+        rights_close(&rights);
+        return r;
+}
+
+/* How many before one that wants descriptors. */
+static unsigned without_fds(const struct ipw_message *m, size_t n)
+{
+        unsigned i = 0;
+
+        while (i < MIN(n, (size_t)RECORD_BATCH_RECV) && !m[i].fd_room)
+                i++;
+        return i;
+}
+
 static ssize_t recv_once(struct record *s, struct ipw_message *m, size_t n, unsigned flags)
 {
         int r;
 
+        if (unlikely(m->fd_room && s->link.caps.max_fds)) {
+                r = s->room ? 0 : make_room(s, 1);
+                return r < 0 ? r : recv_with_fds(s, m, flags);
+        }
+
         /* Where some are turned away, those that stay would have to be moved together. */
         if (n > 1 && !s->kind->admits && (s->slots == RECORD_BATCH_RECV || make_room(s, RECORD_BATCH_RECV) == 0))
-                return recv_batch(s, m, (unsigned)MIN(n, (size_t)RECORD_BATCH_RECV), flags);
+                return recv_batch(s, m, s->link.caps.max_fds ? without_fds(m, n) : (unsigned)MIN(n, (size_t)RECORD_BATCH_RECV), flags);
         if (unlikely(!s->room)) {
                 r = make_room(s, 1);
                 if (r < 0)
                         return r;
         }
-        return s->usual <= SMALL && !has_control(s) ? recv_small(s, m, flags) : recv_large(s, m, flags);
+        return s->usual <= SMALL && !has_control(s) && !s->asked ? recv_small(s, m, flags) : recv_large(s, m, flags);
 }
 
 static always_inline ssize_t record_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
@@ -362,12 +415,24 @@ static always_inline ssize_t record_recv(struct link *link, struct ipw_message *
 
 /* ---- sending ----------------------------------------------------------------------------------------------------------------------------- */
 
+static __attribute__((noinline)) ssize_t send_with_fds(struct record *s, const struct ipw_message *m, unsigned flags)
+{
+        union rights_control control;
+        struct iovec part = { m->data, m->size };
+        struct msghdr h = { .msg_iov = m->iov ? (struct iovec *)m->iov : &part, .msg_iovlen = m->iov ? m->iov_count : 1 };
+
+        rights_put(&h, &control, m->fds, m->fd_count);
+        return sys_sendmsg("hand a message over, and descriptors", s->fd, &h, MSG_NOSIGNAL | flags_of(flags));
+}
+
 static always_inline ssize_t send_single(struct record *s, const struct ipw_message *m, unsigned flags)
 {
         struct msghdr h = { 0 };
         ssize_t n;
 
-        if (likely(!m->iov)) {
+        if (unlikely(m->fd_count)) {
+                n = send_with_fds(s, m, flags);
+        } else if (likely(!m->iov)) {
                 n = sys_send("hand a message over", s->fd, m->data, m->size, MSG_NOSIGNAL | flags_of(flags));
         } else {
                 h.msg_iov = (struct iovec *)m->iov;
@@ -390,15 +455,26 @@ static ssize_t send_batch(struct record *s, const struct ipw_message *m, unsigne
         return sys_sendmmsg("hand many over", s->fd, h, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* How many go in one call: a message with descriptors goes alone. */
+static unsigned batch_of(const struct ipw_message *m, size_t n)
+{
+        unsigned i = 0;
+
+        while (i < MIN(n, (size_t)RECORD_BATCH_SEND) && !m[i].fd_count)
+                i++;
+        return MAX(i, 1u);
+}
+
 static always_inline ssize_t record_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
 {
         struct record *s = of(link);
+        unsigned batch = likely(n == 1) ? 1 : batch_of(m, n);
         ssize_t r;
 
-        if (likely(n == 1)) {
+        if (likely(batch == 1)) {
                 r = send_single(s, m, flags);
         } else {
-                r = send_batch(s, m, (unsigned)MIN(n, (size_t)RECORD_BATCH_SEND));
+                r = send_batch(s, m, batch);
                 if (r == -EAGAIN && flags & LINK_SLEEP)
                         r = send_single(s, m, flags); /* only the first may be waited for */
         }
@@ -434,6 +510,14 @@ static int record_pollfd(struct link *link, unsigned direction, struct pollfd *o
 
 static int record_why(struct link *link, unsigned direction, int error, struct ipw_why *why)
 {
+        if (error == ETOOMANYREFS && direction == IPW_SEND) {
+                (void)why_set(
+                        why, error,
+                        "%s: as many descriptors of this user are on their way as a process may have open (ulimit -n): not delivered; wait until some "
+                        "have been received",
+                        link->caps.stack);
+                return 0;
+        }
         if (error == ENOBUFS && direction == IPW_SEND) {
                 (void)why_set(why, error,
                               "%s: the kernel has no memory in one piece for a message of this size; not delivered; send it in parts",
@@ -490,6 +574,7 @@ int record_unix_caps(int fd, struct ipw_caps *out, bool *credentials)
                 return r;
         out->max_msg = out->atomic_max = MIN((size_t)buffer - RECORD_UNIX_OVERHEAD, (size_t)RECORD_UNIX_MAX);
         out->max_batch = RECORD_BATCH_SEND;
+        out->max_fds = RIGHTS_MAX;
         *credentials = told;
         return 0;
 }

@@ -8,7 +8,8 @@
  * nothing. While messages are small and bring nothing but bytes they are taken there and copied, which is cheaper than recvmsg(2); others are taken in
  * one call into {caller, room behind}. What does not fit stays there, in hand, until the caller comes with more room.
  *
- * Descriptors that a peer sends along are not received: without room for them the kernel drops them.
+ * Descriptors that a peer sends along are taken if the caller has room for them: then the message is looked at before it is taken (see rights.h), and one
+ * that does not fit stays with the kernel. Without room for them the kernel drops them.
  */
 #pragma once
 
@@ -46,6 +47,7 @@ struct record {
         const struct record_kind *kind;
         int fd;
         bool credentials; /* each message tells its sender (SO_PASSCRED) */
+        bool asked;       /* somebody has wanted descriptors, so those that nobody takes are counted */
         bool overflow;    /* the kernel counts what it drops (SO_RXQ_OVFL); not together with the former */
         size_t usual;     /* size of the last message */
         char *room;       /* `slots` times kind->room; NULL: nothing received yet */

@@ -70,6 +70,24 @@ static ssize_t socket_read(struct stream *stream, const struct iovec *iov, int n
         return unlikely(r < 0) && ends(s, r) ? 0 : r;
 }
 
+/* Looks, and then takes as much as it has seen: what follows may have descriptors, too. */
+static ssize_t socket_read_fds(struct stream *stream, const struct iovec *iov, int n, unsigned flags, struct rights *rights)
+{
+        struct socket_stream *s = of(stream);
+        struct iovec seen[2];
+        struct msghdr h = { .msg_iov = seen };
+        ssize_t r = rights_peek(s->fd, iov, (size_t)n, flags_of(flags), rights);
+
+        if (r <= 0)
+                return r < 0 && ends(s, r) ? 0 : r;
+        for (size_t left = (size_t)r; left && (int)h.msg_iovlen < MIN(n, 2); left -= seen[h.msg_iovlen++].iov_len)
+                seen[h.msg_iovlen] = (struct iovec){ iov[h.msg_iovlen].iov_base, MIN(iov[h.msg_iovlen].iov_len, left) };
+        r = sys_recvmsg("take what was looked at", s->fd, &h, MSG_DONTWAIT);
+        if (r <= 0)
+                rights_close(rights);
+        return r < 0 && ends(s, r) ? 0 : r;
+}
+
 /* Has the other side closed its way? Or, with POLLERR, reset the connection? */
 static bool has_closed(const struct socket_stream *s, short events)
 {
@@ -123,6 +141,18 @@ static ssize_t socket_write(struct stream *stream, const struct iovec *iov, int 
         return ends(s, r) ? -EPIPE : r;
 }
 
+static ssize_t socket_write_fds(struct stream *stream, const struct iovec *iov, int n, unsigned flags, const int *fds, unsigned count)
+{
+        struct socket_stream *s = of(stream);
+        union rights_control control;
+        struct msghdr h = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n };
+        ssize_t r;
+
+        rights_put(&h, &control, fds, count);
+        r = sys_sendmsg("hand bytes over, and descriptors", s->fd, &h, flags_of(flags));
+        return r < 0 && ends(s, r) ? -EPIPE : r;
+}
+
 static int socket_watch(struct stream *stream, unsigned direction, struct pollfd *out)
 {
         *out = (struct pollfd){ .fd = of(stream)->fd, .events = direction == IPW_RECV ? POLLIN : POLLOUT };
@@ -171,6 +201,8 @@ static void socket_close(struct stream *stream, int inherited)
 static const struct stream_ops ops = {
         .read = socket_read,
         .write = socket_write,
+        .read_fds = socket_read_fds,
+        .write_fds = socket_write_fds,
         .watch = socket_watch,
         .why = socket_why,
         .close = socket_close,
@@ -181,6 +213,7 @@ void socket_stream_facts(struct stream *s, const char *name, unsigned ways, uint
         *s = (struct stream){ .ops = &ops,
                               .name = name,
                               .ways = ways,
+                              .max_fds = strcmp(name, "unix") == 0 ? RIGHTS_MAX : 0,
                               .sp = strcmp(name, "tcp") == 0 ? STREAM_SP_TCP : STREAM_SP_UNIX,
                               .caps = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_ENDS | IPW_CAP_POLL | caps };
 }
@@ -207,7 +240,7 @@ int socket_stream_adopt(int given, const struct request *request, struct link **
         socklen_t size = sizeof(int);
         struct sockaddr_storage peer;
         socklen_t room = sizeof(peer);
-        struct stream *s;
+        struct stream *s = NULL;
         int r;
 
         r = sys_getsockopt("of which family is it", fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);

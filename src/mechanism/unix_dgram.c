@@ -23,6 +23,7 @@
 #include "option.h"
 #include "owner.h"
 #include "record.h"
+#include "rights.h"
 #include "sys.h"
 #include "unix_path.h"
 #include "why.h"
@@ -252,6 +253,7 @@ static int describe(const struct ipw_address *a, struct ipw_caps *out, struct ip
                 .max_msg = buffer - RECORD_UNIX_OVERHEAD,
                 .atomic_max = buffer - RECORD_UNIX_OVERHEAD,
                 .max_batch = RECORD_BATCH_SEND,
+                .max_fds = RIGHTS_MAX,
                 .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_ENDS | IPW_CAP_POLL | IPW_CAP_MANY_SENDERS |
                          (needs_guard(a) || address_number(a, "identity") ? IPW_CAP_IDENTITY : 0),
                 .stack = "unix+dgram",

@@ -20,6 +20,7 @@
 #include "hub.h"
 #include "option.h"
 #include "record.h"
+#include "rights.h"
 #include "sys.h"
 #include "unix_path.h"
 #include "why.h"
@@ -267,6 +268,7 @@ static int describe(const struct ipw_address *a, struct ipw_caps *out, struct ip
                 .max_msg = buffer - RECORD_UNIX_OVERHEAD,
                 .atomic_max = buffer - RECORD_UNIX_OVERHEAD,
                 .max_batch = RECORD_BATCH_SEND,
+                .max_fds = RIGHTS_MAX,
                 .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_ENDS | IPW_CAP_POLL | IPW_CAP_MANY_SENDERS | IPW_CAP_MANY_RECEIVERS |
                          IPW_CAP_ACCEPT | (identity ? IPW_CAP_IDENTITY : 0),
                 .stack = "unix+seqpacket",

@@ -2,6 +2,8 @@
 /* A message arrives whole or not at all, in order, whatever its size and however many send and receive. */
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "cases.h"
 #include "suite.h"
@@ -454,12 +456,96 @@ void case_identity(struct run *run)
         (void)ipw_close(in);
 }
 
+static void put_fds(struct run *run, struct ipw_link *out, size_t size, unsigned number, int *fds, unsigned count)
+{
+        struct ipw_message m = { .data = outbox, .size = size, .fds = fds, .fd_count = count };
+
+        fill(run, outbox, size, 1, number);
+        EQUAL(ipw_send(out, &m, SOON), size);
+}
+
+/* These and no others come with message `number`. */
+static void get_fds(struct run *run, struct ipw_link *in, size_t size, unsigned number, const int *fds, unsigned count)
+{
+        int got[4] = { -1, -1, -1, -1 };
+        struct ipw_message m = { .data = inbox, .capacity = BOX, .fds = got, .fd_room = 4 };
+
+        EQUAL(ipw_recv(in, &m, SOON), size);
+        check_filled(run, inbox, size, 1, number);
+        EQUAL(m.fd_count, count);
+        for (unsigned i = 0; i < count; i++) {
+                struct stat ours, theirs;
+
+                CHECK(fcntl(got[i], F_GETFD) & FD_CLOEXEC, "a received descriptor is not CLOEXEC");
+                CHECK(fstat(fds[i], &ours) == 0 && fstat(got[i], &theirs) == 0 && ours.st_ino == theirs.st_ino,
+                      "a received descriptor is another");
+                (void)close(got[i]);
+        }
+}
+
+/* What does not fit, in bytes, in descriptors or in this process, stays. */
+static void descriptors_stay(struct run *run, struct ipw_link *in, struct ipw_link *out, int ends[2])
+{
+        int got[2];
+        struct ipw_message m = { .data = inbox, .capacity = NAMED - 1, .fds = got, .fd_room = 2 };
+        struct rlimit old, none;
+
+        put_fds(run, out, NAMED, 5, ends, 2);
+        EQUAL(ipw_recv(in, &m, SOON), -EMSGSIZE);
+        EQUAL(m.size, NAMED);
+        m.capacity = BOX;
+        m.fd_room = 1;
+        EQUAL(ipw_recv(in, &m, SOON), -EMSGSIZE);
+        check_why(in, EMSGSIZE, "fd_room");
+        EQUAL(m.fd_count, 2);
+        get_fds(run, in, NAMED, 5, ends, 2);
+        put_fds(run, out, NAMED, 6, ends, 2);
+        EQUAL(try_get(in, 0) >= 0, 1); /* ... unless nobody wants them */
+        put_fds(run, out, NAMED, 7, ends, 2);
+        CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0, "getrlimit");
+        none = (struct rlimit){ 1, old.rlim_max };
+        CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0, "setrlimit");
+        m.fd_room = 2;
+        EQUAL(ipw_recv(in, &m, SOON), -EMFILE);
+        check_why(in, EMFILE, "ulimit -n");
+        CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0, "setrlimit");
+        get_fds(run, in, NAMED, 7, ends, 2);
+}
+
+static void descriptors_among_others(struct run *run, struct ipw_link *in, struct ipw_link *out, int ends[2])
+{
+        struct ipw_message m[5] = { 0 };
+        size_t large = ipw_link_caps(out)->max_msg < 60000 ? ipw_link_caps(out)->max_msg : 60000;
+        ssize_t done = 0;
+
+        for (unsigned i = 0; i < 5; i++) {
+                m[i].data = outbox + i * ITEM;
+                m[i].size = ITEM;
+                fill(run, m[i].data, ITEM, 1, 10 + i);
+        }
+        m[1].fds = m[2].fds = ends;
+        m[1].fd_count = 1;
+        m[2].fd_count = 2;
+        while (done < (ssize_t)5) {
+                ssize_t n = ipw_send_many(out, m + done, 5 - (size_t)done, SOON);
+
+                CHECK(n > 0, "ipw_send_many(): %s", result_name(n));
+                done += n;
+        }
+        for (unsigned i = 0; i < 5; i++)
+                get_fds(run, in, ITEM, 10 + i, ends, i == 1 ? 1 : i == 2 ? 2 : 0);
+        put_fds(run, out, large, 20, ends, 2);
+        put(run, out, ITEM, 1, 21);
+        get_fds(run, in, large, 20, ends, 2);
+        get_fds(run, in, ITEM, 21, ends, 0);
+}
+
 void case_descriptors(struct run *run)
 {
+        struct ipw_stats before, after;
         struct ipw_link *in, *out;
         struct ipw_message m = { .data = outbox, .size = NAMED };
-        int ends[2], got[4] = { -1, -1, -1, -1 }, fds;
-        char byte = 'x';
+        int ends[2], fds;
 
         open_both(run, 0, &in, &out);
         CHECK(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
@@ -474,24 +560,19 @@ void case_descriptors(struct run *run)
         EQUAL(try_get(in, 0), -EAGAIN);
         if (!ipw_link_caps(out)->max_fds)
                 return;
-        m.priority = 0;
-        m.fd_count = 1;
-        fill(run, outbox, NAMED, 1, 1);
         fds = count_fds();
-        EQUAL(ipw_send(out, &m, SOON), NAMED);
-        m = (struct ipw_message){ .data = inbox, .capacity = BOX, .fds = got, .fd_room = 4 };
-        EQUAL(ipw_recv(in, &m, SOON), NAMED);
-        EQUAL(m.fd_count, 1);
-        CHECK(fcntl(got[0], F_GETFD) & FD_CLOEXEC, "a received descriptor is not CLOEXEC");
-        CHECK(write(ends[1], &byte, 1) == 1 && read(got[0], &byte, 1) == 1, "a received descriptor is another");
-        (void)close(got[0]);
-        m = (struct ipw_message){ .data = outbox, .size = NAMED, .fds = ends, .fd_count = 1 }; /* no room: not lost in this process */
-        EQUAL(ipw_send(out, &m, SOON), NAMED);
-        m = (struct ipw_message){ .data = inbox, .capacity = BOX };
-        (void)ipw_recv(in, &m, SOON);
+        put_fds(run, out, NAMED, 1, ends, 1);
+        get_fds(run, in, NAMED, 1, ends, 1);
+        descriptors_among_others(run, in, out, ends);
+        EQUAL(ipw_link_stats(in, &before), 0);
+        descriptors_stay(run, in, out, ends);
+        EQUAL(ipw_link_stats(in, &after), 0);
+        EQUAL(after.fds_closed - before.fds_closed, 1);
+        EQUAL(count_fds(), fds);
+        put_fds(run, out, NAMED, 8, ends, 2); /* and nobody comes for them */
         (void)ipw_close(out);
         (void)ipw_close(in);
-        CHECK(count_fds() <= fds, "descriptors without room at the receiver leak");
+        CHECK(count_fds() <= fds, "descriptors that nobody received leak");
 }
 
 /* ---- counters, limits ------------------------------------------------------------------------------------------------------------------- */

@@ -658,6 +658,70 @@ static void play_end(struct world *w)
         finish(w, in, out);
 }
 
+/* Descriptors go along: with which messages, their size tells. */
+enum { WITHOUT = 40 };
+
+static bool can_pass(const struct world *w)
+{
+        return w->bound.max_fds > 0;
+}
+
+static void tell_fds(struct ledger *g, struct ipw_link *out, size_t size, int fds[2])
+{
+        struct ipw_message m = message(g, size);
+
+        m.fds = fds;
+        m.fd_count = 2;
+        note_sent(g, judged(out, ipw_send(out, &m, SHORTLY), "ipw_send()"));
+}
+
+static void hear_fds(struct ledger *g, struct ipw_link *in, size_t room, unsigned fd_room, const int fds[2])
+{
+        int got[2];
+        struct ipw_message m = { .data = inbox, .capacity = room, .fds = got, .fd_room = fd_room };
+        ssize_t r = judged(in, ipw_recv(in, &m, SHORTLY), "ipw_recv()");
+
+        if (r < 0)
+                return;
+        note_came(g, inbox, (size_t)r);
+        BROKEN_UNLESS(m.fd_count == (r == WITHOUT || !fd_room ? 0 : 2), "a message of %zd bytes came with %u descriptors", r, m.fd_count);
+        for (unsigned i = 0; i < m.fd_count; i++) {
+                struct stat ours, theirs;
+
+                BROKEN_UNLESS(fstat(fds[i], &ours) == 0 && fstat(got[i], &theirs) == 0 && ours.st_ino == theirs.st_ino,
+                              "another descriptor came");
+                (void)close(got[i]);
+        }
+}
+
+static void play_descriptors(struct world *w)
+{
+        struct ledger g = { .w = w };
+        struct ipw_link *in, *out;
+        int fds[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                err(1, "socketpair");
+        if (open_both(w, 0, &in, &out)) {
+                (void)hear(&g, in, sizeof(inbox), 0);
+                tell_fds(&g, out, 50, fds);
+                (void)tell(&g, out, WITHOUT, 0, SHORTLY);
+                hear_fds(&g, in, 5, 2, fds);
+                for (int i = 0; i < 3; i++)
+                        hear_fds(&g, in, sizeof(inbox), 2, fds);
+                tell_fds(&g, out, large(out), fds);
+                hear_fds(&g, in, sizeof(inbox), 2, fds);
+                tell_fds(&g, out, 51, fds);
+                hear_fds(&g, in, sizeof(inbox), 1, fds);
+                hear_fds(&g, in, sizeof(inbox), 0, fds);
+                settle(&g, in, out);
+                tell_fds(&g, out, 52, fds); /* for nobody */
+        }
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        finish(w, in, out);
+}
+
 static bool can_guess(const struct world *w)
 {
         const char *framing = w->row->framing;
@@ -898,6 +962,7 @@ const struct scenario scenarios[] = {
         { "names", has_name, play_names, false },
         { "options", has_name, play_options, false },
         { "end", can_end, play_end, false },
+        { "descriptors", can_pass, play_descriptors, false },
         { "guess", can_guess, play_guess, false },
         { "drop", is_anonymous, play_drop, false },
         { "orphan", has_name, play_orphan, false },
