@@ -374,6 +374,12 @@ enum {
  */
 int ipw_gate_open(struct ipw_gate **, const char *address, unsigned how, struct ipw_why *);
 /*
+ * A semaphore inside a segment, aligned as a sem_t is: what sem_init(3) makes for several processes. Whoever has made the memory makes it with `initial` permits, before
+ * others look there; they join with -1 (-ENOENT: there is none). Each thread opens one of its own. It works in forked children as well. The segment
+ * stays open, and where it is, until its gates are closed.
+ */
+int ipw_gate_at(struct ipw_gate **, struct ipw_segment *, size_t offset, int initial, struct ipw_why *);
+/*
  * Waits until it is free and takes it. 0; -EAGAIN, -ETIMEDOUT: it was not free; -EIDRM: it was removed; -EDEADLK: this handle holds it already, or the
  * kernel sees a circle of waiters; -EOPNOTSUPP: no shared mode here.
  */

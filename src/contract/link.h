@@ -74,6 +74,7 @@ struct link {
         struct ipw_stats
                 stats; /* sent*: kept by the core, unsettled by the sending side; received*: the core, the rest by the receiving side */
         char *address; /* as opened, where that differs from what was asked for; freed by the core */
+        int spins;     /* 1: its `wait` looks again for the time of spin= by itself, and better than the core could */
         /*
          * 1 while the other side has not yet said who it is, where a framing begins with that. Until then nothing goes through: `turn`, `send` and
          * `recv` each carry the greeting on, and `watch` says what that waits for, in either direction. A hub gives a stranger a limited time. From

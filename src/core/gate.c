@@ -4,12 +4,15 @@
  * to do afterwards (gate.h).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alive.h"
 #include "bytes.h"
 #include "cleanup.h"
+#include "inside.h"
+#include "posix_semaphore.h"
 #include "registry.h"
 #include "sys.h"
 #include "turn.h"
@@ -19,6 +22,7 @@ struct ipw_gate {
         struct gate *gate;
         char *asked;
         const uint32_t *alive;
+        struct ipw_segment *inside; /* it lies there; NULL: it does not */
 };
 
 int ipw_gate_close(struct ipw_gate *g)
@@ -27,7 +31,10 @@ int ipw_gate_close(struct ipw_gate *g)
                 return 0;
         if (g->gate)
                 g->gate->ops->close(g->gate, !*g->alive);
-        alive_free(g->alive);
+        if (g->inside)
+                __atomic_sub_fetch(&g->inside->gates, 1, __ATOMIC_RELEASE);
+        else
+                alive_free(g->alive);
         free(g->asked);
         free(g);
         return 0;
@@ -70,6 +77,35 @@ int ipw_gate_open(struct ipw_gate **out, const char *text, unsigned how, struct 
         if (r < 0)
                 return r;
         g->gate->how = how;
+        *out = steal(&g);
+        return 0;
+}
+
+int ipw_gate_at(struct ipw_gate **out, struct ipw_segment *s, size_t offset, int initial, struct ipw_why *why)
+{
+        static const uint32_t always = 1; /* the memory is the child's as well */
+        _cleanup_(gate_closep)
+        struct ipw_gate *g = NULL;
+        char text[300];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "%.200s, byte %zu", s->asked, offset);
+        if (offset % _Alignof(sem_t) || offset > s->segment->size || s->segment->size - offset < sizeof(sem_t))
+                return why_set(why, EINVAL, "%s: a semaphore of %zu bytes cannot lie there: not a multiple of %zu, or behind the end (%zu)",
+                               text, sizeof(sem_t), _Alignof(sem_t), s->segment->size);
+        g = sys_alloc("a handle", sizeof(*g));
+        if (!g)
+                return why_call(why, ENOMEM, text, "cannot make a handle");
+        g->alive = &always;
+        g->inside = s;
+        __atomic_add_fetch(&s->gates, 1, __ATOMIC_RELAXED);
+        g->asked = sys_alloc("what it is called, for error texts", strlen(text) + 1);
+        if (!g->asked)
+                return why_call(why, ENOMEM, text, "cannot make a handle");
+        memcpy(g->asked, text, strlen(text) + 1);
+        r = semaphore_at((sem_t *)(void *)((char *)s->segment->data + offset), initial, text, &g->gate, why);
+        if (r < 0)
+                return r;
         *out = steal(&g);
         return 0;
 }

@@ -7,6 +7,6 @@
 struct ipw_segment {
         struct segment *segment;
         char *asked;        /* the address as it was given */
-        unsigned gates;     /* open ones that lie in it */
+        unsigned gates;     /* open ones that lie in it; atomic */
         struct ipw_why why; /* of the last error */
 };

@@ -140,6 +140,8 @@ int ipw_open(struct ipw_link **out, const char *text, unsigned how, int64_t time
                 r = open_waiting(mechanism, &request, timeout, &l->link, why);
         if (r < 0)
                 return r;
+        if (l->link->spins)
+                l->spin = 0;
         handle_bind(l);
         *out = steal(&l);
         return 0;

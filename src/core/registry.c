@@ -14,7 +14,9 @@ extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
 extern const struct mechanism mechanism_lock;
+extern const struct mechanism mechanism_semaphore_file;
 extern const struct mechanism mechanism_semaphore_posix;
+extern const struct mechanism mechanism_semaphore_shm;
 extern const struct mechanism mechanism_semaphore_sysv;
 extern const struct mechanism mechanism_shm_anonymous;
 extern const struct mechanism mechanism_shm_file;
@@ -47,6 +49,8 @@ const struct mechanism *const registry[] = {
         &mechanism_timer,
         &mechanism_semaphore_posix,
         &mechanism_semaphore_sysv,
+        &mechanism_semaphore_shm,
+        &mechanism_semaphore_file,
         &mechanism_lock,
         NULL,
 };

@@ -69,7 +69,7 @@ static int in_use(struct ipw_segment *s)
 
 int ipw_segment_resize(struct ipw_segment *s, size_t size)
 {
-        if (s->gates)
+        if (__atomic_load_n(&s->gates, __ATOMIC_ACQUIRE))
                 return in_use(s);
         if (!s->segment->ops->resize)
                 return why_set(&s->why, EOPNOTSUPP, "%s: keeps the size it has", s->asked);
@@ -104,7 +104,7 @@ int ipw_segment_close(struct ipw_segment *s)
 {
         if (!s)
                 return 0;
-        if (s->gates)
+        if (__atomic_load_n(&s->gates, __ATOMIC_ACQUIRE))
                 return in_use(s);
         s->segment->ops->close(s->segment);
         segment_freep(&s);

@@ -23,96 +23,11 @@
 #include "mechanism.h"
 #include "named.h"
 #include "option.h"
+#include "posix_semaphore.h"
 #include "sys.h"
-#include "turn.h"
 #include "why.h"
 
-struct semaphore {
-        struct gate gate;
-        sem_t *sem;
-        char *name;
-};
-
-static int semaphore_attempt(struct gate *gate, unsigned mode, unsigned flags)
-{
-        struct semaphore *s = container_of(gate, struct semaphore, gate);
-
-        (void)mode;
-        if (unlikely(flags & GATE_SLEEP))
-                return sys_sem_wait("wait for a permit", s->sem);
-        return sys_sem_trywait("take a permit if there is one", s->sem);
-}
-
-static int semaphore_acquire(struct gate *gate, unsigned mode, int64_t timeout)
-{
-        return gate_taken(gate, mode, timeout, semaphore_attempt(gate, mode, 0));
-}
-
-static int semaphore_acquire_until(struct gate *gate, unsigned mode, int64_t until)
-{
-        struct semaphore *s = container_of(gate, struct semaphore, gate);
-        struct timespec when = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
-
-        (void)mode;
-        return sys_sem_clockwait("wait for a permit, but not for ever", s->sem, &when);
-}
-
-static int semaphore_release(struct gate *gate)
-{
-        return gate_given(gate, sys_sem_post("give a permit back", container_of(gate, struct semaphore, gate)->sem));
-}
-
-static int semaphore_value(struct gate *gate)
-{
-        int value = 0, r = sys_sem_getvalue("how many permits are free", container_of(gate, struct semaphore, gate)->sem, &value);
-
-        return r < 0 ? r : MAX(value, 0);
-}
-
-static int semaphore_why(struct gate *gate, int error, struct ipw_why *why)
-{
-        const char *name = container_of(gate, struct semaphore, gate)->name;
-
-        switch (error) {
-        case EOVERFLOW:
-                (void)why_set(why, error,
-                              "sem:%s: has %d permits already, the most there can be (SEM_VALUE_MAX): somebody posts more than is taken",
-                              name, INT_MAX);
-                return 0;
-        case EAGAIN:
-        case ETIMEDOUT:
-                (void)why_set(why, error,
-                              "sem:%s: no permit is free%s; if a holder died, its permit is gone with it: ipcway sem post sem:%s", name,
-                              error == EAGAIN ? "" : ", and none came in the time given", name);
-                return 0;
-        case EOPNOTSUPP:
-                (void)why_set(why, error, "sem:%s: permits are all alike, there is no shared mode; lock: has one", name);
-                return 0;
-        default:
-                return -ENOENT;
-        }
-}
-
-static void semaphore_close(struct gate *gate, int inherited)
-{
-        struct semaphore *s = container_of(gate, struct semaphore, gate);
-
-        (void)inherited; /* unmaps in this process only */
-        if (s->sem)
-                (void)sys_sem_close("unmap the semaphore", s->sem);
-        free(s->name);
-        free(s);
-}
-
-static const struct gate_ops semaphore_ops = { .acquire = semaphore_acquire,
-                                               .attempt = semaphore_attempt,
-                                               .acquire_until = semaphore_acquire_until,
-                                               .release = semaphore_release,
-                                               .value = semaphore_value,
-                                               .why = semaphore_why,
-                                               .close = semaphore_close };
-
-enum { FLAGS = IPW_GATE_COUNTS | IPW_GATE_ANYBODY, PATH_ROOM = 300, OPEN_TRIES = 100 };
+enum { PATH_ROOM = 300, OPEN_TRIES = 100 };
 
 static int file_of(const struct ipw_address *a, char path[PATH_ROOM])
 {
@@ -131,7 +46,7 @@ static int semaphore_describe(const struct ipw_address *a, struct ipw_caps *caps
                                "lock:PATH?permits=N",
                                a->rest);
         (void)snprintf(caps->stack, sizeof(caps->stack), "sem");
-        caps->flags = FLAGS;
+        caps->flags = SEMAPHORE_FLAGS;
         return 0;
 }
 
@@ -225,31 +140,37 @@ static int find(const struct request *request, struct semaphore *s, struct ipw_w
         return why_set(why, EAGAIN, "sem:%s: other processes make and remove the semaphore all the time", a->rest);
 }
 
+static void unmap(struct semaphore *s)
+{
+        if (s->sem)
+                (void)sys_sem_close("unmap the semaphore", s->sem);
+        free(s);
+}
+
 static void semaphore_freep(struct semaphore **s)
 {
         if (*s)
-                semaphore_close(&(*s)->gate, 0);
+                (*s)->gate.ops->close(&(*s)->gate, 0);
 }
 
 static int semaphore_open(const struct request *request, struct gate **out, struct ipw_why *why)
 {
+        _cleanup_(freep)
+        struct semaphore *room = sys_alloc("a semaphore", sizeof(*room));
         _cleanup_(semaphore_freep)
-        struct semaphore *s = sys_alloc("a semaphore", sizeof(*s));
-        const char *name = request->address->rest;
+        struct semaphore *s = NULL;
+        char text[PATH_ROOM];
         int r;
 
-        if (s)
-                s->name = sys_alloc("the name of the semaphore", strlen(name) + 1);
-        if (!s || !s->name)
-                return why_call(why, ENOMEM, name, "cannot open the semaphore");
-        memcpy(s->name, name, strlen(name) + 1);
-        s->gate.ops = &semaphore_ops;
-        s->gate.flags = FLAGS;
+        (void)snprintf(text, sizeof(text), "sem:%s", request->address->rest);
+        if (!room || semaphore_prepare(room, text) < 0)
+                return why_call(why, ENOMEM, text, "cannot open the semaphore");
+        s = steal(&room);
+        s->let_go = unmap;
         r = find(request, s, why);
         if (r < 0)
                 return r;
-        *out = &s->gate;
-        steal(&s);
+        *out = &steal(&s)->gate;
         return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "memory.h"
 #include "option.h"
 #include "pipe.h"
+#include "share.h"
 #include "socket_stream.h"
 #include "sys.h"
 #include "unix_seqpacket.h"
@@ -180,6 +181,13 @@ static int fd_open(const struct request *request, struct link **out, struct ipw_
                         return r;
                 if (S_ISSOCK(st.st_mode))
                         return open_socket(fds[0], request, out, why);
+                r = S_ISREG(st.st_mode) ? share_adopt(fds[0], request, out, why) : 0;
+                if (r < 0)
+                        return r;
+                if (r) {
+                        let_go(fds[0]);
+                        return 0;
+                }
         }
         if ((n == 2) != (request->ways == (IPW_RECV | IPW_SEND)))
                 return why_set(why, EINVAL,

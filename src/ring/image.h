@@ -16,13 +16,13 @@
 
 #include "atom.h"
 
+#define RING_LINE 128UL /* processors fetch lines in pairs */
 enum {
         IMAGE_VERSION = 1,
         IMAGE_PAGE = 4096,
         IMAGE_SLOTS = 32, /* the most: sleepers are woken by a bit of their own, and futex(2) has 32 */
         IMAGE_RINGS = 2,
         IMAGE_ORDER = 0x01020304,
-        RING_LINE = 128, /* processors fetch lines in pairs */
         RING_HEADER = 8,
         RING_LEAST = 4096, /* bytes of the smallest ring */
 };

@@ -122,6 +122,11 @@ ssize_t sys_pwrite_(struct sys_site *site, int fd, const void *data, size_t size
         THROUGH_SIZED(size, pwrite(fd, data, size, at), "%d, ..., %zu, %lld", fd, size, (long long)at);
 }
 
+off_t sys_lseek_(struct sys_site *site, int fd, off_t to)
+{
+        THROUGH(to < 0 ? lseek(fd, 0, SEEK_CUR) : lseek(fd, to, SEEK_SET), "%d, %lld", fd, (long long)to);
+}
+
 int sys_ftruncate_(struct sys_site *site, int fd, off_t size)
 {
         THROUGH(ftruncate(fd, size), "%d, %lld", fd, (long long)size);

@@ -74,6 +74,7 @@
 #define sys_fcntl(meaning, fd, command, value)   sys_fcntl_(SYS_SITE("fcntl", meaning), fd, command, value)
 #define sys_pread(meaning, fd, data, size, at)   sys_pread_(SYS_SITE("pread64", meaning), fd, data, size, at)
 #define sys_pwrite(meaning, fd, data, size, at)  sys_pwrite_(SYS_SITE("pwrite64", meaning), fd, data, size, at)
+#define sys_lseek(meaning, fd, to)               sys_lseek_(SYS_SITE("lseek", meaning), fd, to) /* -1: where is it? */
 #define sys_ftruncate(meaning, fd, size)         sys_ftruncate_(SYS_SITE("ftruncate", meaning), fd, size)
 #define sys_fallocate(meaning, fd, at, size)     sys_fallocate_(SYS_SITE("fallocate", meaning), fd, at, size) /* extends the file if need be */
 #define sys_fsync(meaning, fd)                   sys_fsync_(SYS_SITE("fsync", meaning), fd)
@@ -221,6 +222,7 @@ ssize_t sys_pwritev2_(struct sys_site *, int fd, const struct iovec *, int n, in
 int sys_fcntl_(struct sys_site *, int fd, int command, long value);
 ssize_t sys_pread_(struct sys_site *, int fd, void *data, size_t size, off_t at);
 ssize_t sys_pwrite_(struct sys_site *, int fd, const void *data, size_t size, off_t at);
+off_t sys_lseek_(struct sys_site *, int fd, off_t to);
 int sys_ftruncate_(struct sys_site *, int fd, off_t size);
 int sys_fallocate_(struct sys_site *, int fd, off_t at, off_t size);
 int sys_fsync_(struct sys_site *, int fd);

@@ -176,6 +176,7 @@ static void segments(void)
         const struct ipw_mechanism *m = NULL;
         struct ipw_segment_facts facts;
         struct ipw_segment *segment;
+        struct ipw_gate *gate;
         unsigned rows = 0;
         size_t size = 0;
 
@@ -186,6 +187,8 @@ static void segments(void)
         must(strcpy(ipw_segment_data(segment, &size), hello) && size == 5000 && ipw_segment_fd(segment) >= 0);
         must(ipw_segment_facts(segment, &facts) == 0 && facts.size == 5000 && facts.created && !facts.removed && facts.id == -1 &&
              !facts.ring && facts.users == -1 && facts.uid == geteuid() && facts.gid == getegid() && facts.mode);
+        must(ipw_gate_at(&gate, segment, 64, 1, &why) == 0 && ipw_gate_value(gate) == 1 && ipw_segment_close(segment) == -EBUSY);
+        must(ipw_gate_close(gate) == 0);
         must(ipw_segment_resize(segment, 1) == -EOPNOTSUPP && ipw_segment_sync(segment) == -EOPNOTSUPP);
         ipw_segment_why(segment, &why);
         must(why.error == EOPNOTSUPP && *why.text);

@@ -453,6 +453,18 @@ static size_t fake_recv(int end, void *data, size_t room)
 
 static const char ours[] = "framing=frame is known to this library only";
 
+static const char ring[] = "how messages lie in shared memory is known to this library only";
+
+static int shm_mode(const struct run *run)
+{
+        char path[300];
+        struct stat st;
+
+        (void)snprintf(path, sizeof(path), "/dev/shm%.*s", (int)strcspn(strchr(run->address, ':') + 1, "?"), strchr(run->address, ':') + 1);
+        CHECK(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
+        return st.st_mode & 07777;
+}
+
 /* A way that carries bytes, and every framing over it that others speak. */
 #define STREAM(scheme, open, ready, mode)                                                               \
         { scheme "/raw", open, ready, write_all, read_all, close_fd, mode, NULL },                      \
@@ -486,6 +498,10 @@ static const struct plain table[] = {
         { "tcp", .none = ours },
         { "udp", open_udp, NULL, socket_send, socket_recv, close_fd, NULL, NULL },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
+        { "shm", .mode = shm_mode, .none = ring },
+        { "shm+file", .mode = path_mode, .none = ring },
+        { "shm+sysv", .none = ring },
+        { "shm+anon", .none = ring },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
         { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
 };

@@ -61,6 +61,26 @@ static void use(struct ipw_segment *one, struct ipw_segment *other)
         BROKEN_UNLESS(to[0] == next && to[size - 1] == next, "one does not see what the other wrote");
 }
 
+/* A semaphore in it: while one is open, the memory stays where it is. */
+static void guard(struct ipw_segment *s)
+{
+        struct ipw_why why = { 0 };
+        struct ipw_gate *g = NULL, *second = NULL;
+        int r = ipw_gate_at(&g, s, 64, 1, &why);
+
+        if (r < 0)
+                world_check_error(r, &why, "ipw_gate_at()");
+        BROKEN_UNLESS((r == 0) == (g != NULL), "ipw_gate_at() says %d and gives %p", r, (void *)g);
+        if (!g)
+                return;
+        r = ipw_gate_at(&second, s, 64, -1, &why);
+        if (r < 0)
+                world_check_error(r, &why, "ipw_gate_at()");
+        BROKEN_UNLESS(ipw_segment_resize(s, LARGE) < 0 && ipw_segment_close(s) == -EBUSY, "memory with an open gate in it went");
+        (void)ipw_gate_close(second);
+        (void)ipw_gate_close(g);
+}
+
 static void change(struct ipw_segment *one, struct ipw_segment *other)
 {
         struct ipw_segment_facts facts;
@@ -69,6 +89,7 @@ static void change(struct ipw_segment *one, struct ipw_segment *other)
         if (judged(one, ipw_segment_facts(one, &facts), "ipw_segment_facts()") == 0)
                 BROKEN_UNLESS(facts.size == SIZE, "it has %zu bytes", facts.size);
         use(one, other);
+        guard(one);
         (void)judged(one, ipw_segment_resize(one, LARGE), "ipw_segment_resize()");
         (void)judged(other, ipw_segment_resize(other, 0), "ipw_segment_resize()");
         use(one, other);

@@ -46,7 +46,7 @@ void case_removed(struct run *run)
                 give_all(run, g);
         } else {
                 EQUAL(ipw_remove(run->address, &why), 0);
-                if (strcmp(run->row->scheme, "sem") == 0)
+                if (is_posix(run))
                         give(g);
         }
         peer_end(pid);
@@ -123,7 +123,7 @@ void case_overflow(struct run *run)
 {
         char address[340];
         struct ipw_gate *g;
-        bool posix = strcmp(run->row->scheme, "sem") == 0;
+        bool posix = is_posix(run);
 
         if (!(run->flags & IPW_GATE_ANYBODY))
                 skip("IPW_GATE_ANYBODY");
@@ -329,6 +329,46 @@ static void bad_lock(struct run *run)
         }
 }
 
+/* Memory that is there already, with and without room for a semaphore. */
+static void bad_memory(struct run *run)
+{
+        bool file = strcmp(run->row->scheme, "sem+file") == 0;
+        char memory[340], address[380];
+        struct ipw_segment *s;
+        struct ipw_why why = { 0 };
+        struct ipw_gate *g;
+        char *data;
+        int r;
+
+        (void)snprintf(memory, sizeof(memory), "%s:%.*s?size=1000", file ? "shm+file" : "shm",
+                       (int)strcspn(strchr(run->address, ':') + 1, "?"), strchr(run->address, ':') + 1);
+        r = ipw_segment_open(&s, memory, IPW_FRESH, &why);
+        CHECK(r == 0, "%s", why.text);
+        data = ipw_segment_data(s, NULL);
+        memory[strcspn(memory, "?")] = 0;
+
+        (void)snprintf(address, sizeof(address), "sem+%s?offset=976", strstr(memory, "shm+file:") ? memory + 4 : memory);
+        refused(address, 0, EINVAL, "1000 bytes");
+        (void)snprintf(address, sizeof(address), "sem+%s?offset=7", strstr(memory, "shm+file:") ? memory + 4 : memory);
+        refused(address, 0, EINVAL, "multiple");
+        (void)snprintf(address, sizeof(address), "sem+%s?offset=96&value=5", strstr(memory, "shm+file:") ? memory + 4 : memory);
+        refused(address, IPW_EXISTING, ENOENT, "no semaphore");
+        (void)memset(data + 96, 'x', 100);
+        refused(address, 0, EBADMSG, "no semaphore");
+        CHECK(data[100] == 'x', "what lies there was touched");
+        (void)memset(data + 96, 0, 100);
+        *(int *)(void *)(data + 96) = 5; /* a maker that was killed before it was done */
+        g = open_address(address, IPW_FRESH);
+        EQUAL(ipw_gate_value(g), 5);
+        refused(address, IPW_FRESH, EEXIST, "there is a semaphore");
+        CHECK(data[95] == 0 && data[96 + 32] == 0, "bytes beside it were touched");
+        EQUAL(ipw_gate_close(g), 0);
+        EQUAL(ipw_remove(address, &why), -EBUSY);
+        CHECK(strstr(why.text, memory), "\"%s\"", why.text);
+        EQUAL(ipw_segment_close(s), 0);
+        EQUAL(ipw_remove(memory, &why), 0);
+}
+
 void case_bad_input(struct run *run)
 {
         struct ipw_why why = { 0 };
@@ -344,6 +384,8 @@ void case_bad_input(struct run *run)
                 bad_posix(run);
         else if (strcmp(run->row->scheme, "lock") == 0)
                 bad_lock(run);
+        else if (is_posix(run))
+                bad_memory(run);
         else
                 bad_sysv(run);
 }

@@ -65,6 +65,7 @@ struct plain_gate {
 extern const struct plain_gate plain_gates[];
 extern const size_t plain_gate_count;
 bool plain_fits(const struct plain_gate *, const struct gate_row *);
+bool is_posix(const struct run *);  /* a sem_t, wherever it lies */
 int plain_mode(const struct run *); /* permissions of the object, by the kernel's own calls */
 
 extern unsigned kills; /* on a row whose holders are freed */

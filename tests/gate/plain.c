@@ -4,8 +4,10 @@
 #include <semaphore.h>
 #include <sys/file.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "gates.h"
 
@@ -18,6 +20,57 @@ static const char *rest(const struct run *run, char *out, size_t room)
 }
 
 /* ---- POSIX semaphores ------------------------------------------------------------------------------------------------------------------ */
+
+bool is_posix(const struct run *run)
+{
+        return strncmp(run->row->scheme, "sem", 3) == 0 && strcmp(run->row->scheme, "sem+sysv") != 0;
+}
+
+static size_t offset_of(const struct run *run)
+{
+        const char *at = strstr(run->address, "offset=");
+
+        return at ? strtoul(at + 7, NULL, 10) : 0;
+}
+
+/* The file behind it. */
+static void path_of(const struct run *run, char *out, size_t room)
+{
+        char name[200];
+        const char *scheme = run->row->scheme;
+
+        (void)rest(run, name, sizeof(name));
+        (void)snprintf(out, room, "%s%s",
+                       strcmp(scheme, "sem") == 0       ? "/dev/shm/sem."
+                       : strcmp(scheme, "sem+shm") == 0 ? "/dev/shm/"
+                                                        : "",
+                       strcmp(scheme, "sem") == 0 || strcmp(scheme, "sem+shm") == 0 ? name + 1 : name);
+}
+
+/* As textbooks have it: who makes the memory makes the semaphore. */
+static long unnamed_open(const struct run *run)
+{
+        size_t size = offset_of(run) + sizeof(sem_t);
+        char path[240];
+        bool made = true;
+        sem_t *s;
+        char *data;
+        int fd;
+
+        path_of(run, path, sizeof(path));
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0) {
+                made = false;
+                fd = open(path, O_RDWR | O_CLOEXEC);
+        }
+        CHECK(fd >= 0 && (!made || ftruncate(fd, (off_t)size) == 0), "%s: %s", path, strerror(errno));
+        data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(data != MAP_FAILED, "%s: %s", path, strerror(errno));
+        (void)close(fd);
+        s = (sem_t *)(void *)(data + offset_of(run));
+        CHECK(!made || sem_init(s, 1, run->row->most) == 0, "sem_init: %s", strerror(errno));
+        return (long)s;
+}
 
 static long posix_open(const struct run *run)
 {
@@ -189,6 +242,8 @@ static void flock_give(const struct run *run, long fd)
 
 const struct plain_gate plain_gates[] = {
         { NULL, "sem", "sem_wait", posix_open, posix_try, posix_take, posix_give },
+        { NULL, "sem+shm", "sem_init", unnamed_open, posix_try, posix_take, posix_give },
+        { NULL, "sem+file", "sem_init", unnamed_open, posix_try, posix_take, posix_give },
         { NULL, "sem+sysv", "semop", sysv_open, sysv_try, sysv_take, sysv_give },
         { "lock/ofd", NULL, "OFD", OFD },
         { "lock/ofd", NULL, "fcntl", POSIX_LOCKS },
@@ -221,8 +276,7 @@ int plain_mode(const struct run *run)
                 CHECK(semctl(semget((key_t)strtoul(text, NULL, 16), 0, 0), 0, IPC_STAT, &ds) == 0, "IPC_STAT: %s", strerror(errno));
                 return ds.sem_perm.mode & 0777;
         }
-        (void)snprintf(path, sizeof(path), "%s%s", strcmp(run->row->scheme, "sem") == 0 ? "/dev/shm/sem." : "",
-                       strcmp(run->row->scheme, "sem") == 0 ? text + 1 : text);
+        path_of(run, path, sizeof(path));
         CHECK(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
         return st.st_mode & 07777;
 }

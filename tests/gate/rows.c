@@ -6,6 +6,9 @@
 const struct gate_row gate_rows[] = {
         { "sem", "sem", "", 1, false },
         { "sem/value=3", "sem", "?value=3", 3, false },
+        { "sem+shm", "sem+shm", "", 1, false },
+        { "sem+shm/offset=4096,value=3", "sem+shm", "?offset=4096&value=3", 3, false },
+        { "sem+file/offset=64", "sem+file", "?offset=64", 1, false },
         { "sem+sysv", "sem+sysv", "", 1, false },
         { "sem+sysv/value=3", "sem+sysv", "?value=3", 3, false },
         { "sem+sysv/index=2", "sem+sysv", "?count=4&index=2", 1, false },
@@ -36,8 +39,10 @@ void gate_address(const struct gate_row *row, const char *dir, char *out, size_t
 
         if (getrandom(&number, sizeof(number), 0) != sizeof(number))
                 abort();
-        if (strcmp(row->scheme, "sem") == 0)
-                (void)snprintf(out, room, "sem:/ipcway-test-%u-%08x%s", (unsigned)getpid(), number, row->options);
+        if (strcmp(row->scheme, "sem") == 0 || strcmp(row->scheme, "sem+shm") == 0)
+                (void)snprintf(out, room, "%s:/ipcway-test-%u-%08x%s", row->scheme, (unsigned)getpid(), number, row->options);
+        else if (strcmp(row->scheme, "sem+file") == 0)
+                (void)snprintf(out, room, "sem+file:%s/memory%s", dir, row->options);
         else if (strcmp(row->scheme, "lock") == 0)
                 (void)snprintf(out, room, "lock:%s/lock%s", dir, row->options);
         else

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -232,6 +233,98 @@ static void test_plain(void **state)
                 }
 }
 
+/* ---- gates inside ---------------------------------------------------------------------------------------------------------------------- */
+
+static struct ipw_gate *gate_at(struct ipw_segment *s, size_t offset, int initial)
+{
+        struct ipw_gate *g = NULL;
+        struct ipw_why why = { 0 };
+
+        if (ipw_gate_at(&g, s, offset, initial, &why) < 0)
+                fail_msg("%s", why.text);
+        return g;
+}
+
+static void refuse_gate(struct ipw_segment *s, size_t offset, int initial, int error, const char *part)
+{
+        struct ipw_gate *g = NULL;
+        struct ipw_why why = { 0 };
+        int r = ipw_gate_at(&g, s, offset, initial, &why);
+
+        if (r != -error || why.error != error || !strstr(why.text, part) || g)
+                fail_msg("at %zu: %d: %s", offset, r, why.text);
+}
+
+/* Parent and child take turns at a counter, with the handle that the parent opened. */
+static void test_gate_at(void **state)
+{
+        struct ipw_segment *s = open_how("shm+anon:", "?size=10000", 0);
+        struct ipw_gate *g, *other;
+        struct ipw_why why;
+        volatile int *counter = (volatile int *)(void *)bytes(s, SIZE);
+        pid_t pid;
+
+        refuse_gate(s, 64, -1, ENOENT, "no semaphore");
+        refuse_gate(s, 3, 1, EINVAL, "multiple");
+        refuse_gate(s, SIZE - 16, 1, EINVAL, "behind the end");
+        refuse_gate(s, SIZE_MAX - 7, 1, EINVAL, "behind the end");
+        g = gate_at(s, 64, 1);
+        pid = fork_child();
+        for (int i = 0; i < 10000; i++) {
+                assert_int_equal(ipw_gate_acquire(g, 0, IPW_FOREVER), 0);
+                *counter = *counter + 1;
+                assert_int_equal(ipw_gate_release(g), 0);
+        }
+        if (pid == 0)
+                _exit(ipw_gate_close(g) < 0 || ipw_segment_close(s) < 0);
+        assert_int_equal(reap(pid), 0);
+        assert_int_equal(*counter, 20000);
+        other = gate_at(s, 64, -1);
+        assert_int_equal(ipw_gate_value(other), 1);
+        assert_int_equal(ipw_gate_acquire(g, 0, 0), 0);
+        assert_int_equal(ipw_gate_acquire(other, 0, IPW_MS(1)), -ETIMEDOUT);
+        ipw_gate_why(other, &why);
+        assert_true(why.error == ETIMEDOUT && strstr(why.text, "byte 64"));
+        assert_int_equal(ipw_segment_close(s), -EBUSY);
+        expect_why(s, EBUSY, "2 gates");
+        assert_int_equal(ipw_gate_close(g), 0);
+        assert_int_equal(ipw_gate_close(other), 0);
+        assert_int_equal(ipw_segment_close(s), 0);
+}
+
+/* A program that calls sem_init(3) there, and sem_wait(3), is met in both directions. */
+static void test_gate_plain(void **state)
+{
+        struct ipw_segment *s = open_how(posix, "?size=10000", 0);
+        sem_t *plain = (sem_t *)(void *)(plain_open(posix, O_RDWR) + 128);
+        struct ipw_gate *g, *addressed = NULL;
+        struct ipw_why why = { 0 };
+        char address[100];
+        int value = 0;
+
+        assert_int_equal(sem_init(plain, 1, 2), 0);
+        g = gate_at(s, 128, -1);
+        assert_int_equal(ipw_gate_acquire(g, 0, 0), 0);
+        assert_int_equal(sem_trywait(plain), 0);
+        assert_int_equal(ipw_gate_acquire(g, 0, 0), -EAGAIN);
+        (void)snprintf(address, sizeof(address), "sem+%s?offset=128", posix);
+        if (ipw_gate_open(&addressed, address, IPW_EXISTING, &why) < 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(ipw_gate_release(addressed), 0);
+        assert_int_equal(sem_trywait(plain), 0);
+        assert_int_equal(ipw_gate_close(addressed), 0);
+        assert_int_equal(ipw_gate_close(g), 0);
+        g = gate_at(s, 256, 7);
+        assert_int_equal(sem_getvalue((sem_t *)(void *)((char *)plain + 128), &value), 0);
+        assert_int_equal(value, 7);
+        assert_int_equal(ipw_gate_close(g), 0);
+        /* one for threads of one process only would leave others asleep: it is none for us */
+        assert_int_equal(sem_init(plain, 0, 1), 0);
+        refuse_gate(s, 128, -1, ENOENT, "no semaphore");
+        assert_int_equal(ipw_segment_close(s), 0);
+        plain_close(posix, (char *)plain - 128);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -239,6 +332,8 @@ int main(void)
                 cmocka_unit_test_setup(test_forked_child, fresh),
                 cmocka_unit_test_setup(test_ends, fresh),
                 cmocka_unit_test_setup(test_plain, fresh),
+                cmocka_unit_test_setup(test_gate_at, fresh),
+                cmocka_unit_test_setup(test_gate_plain, fresh),
         };
         int failed;
 

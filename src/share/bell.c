@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A descriptor for a ring: inotify on the object itself. Whoever changes the ring while a bell is armed touches the object, and all bells on it ring; one
+ * that rings for nothing costs its owner a look. A user that goes closes the object, and that rings too, however it went: so the end of a conversation is
+ * never missed, nor a message whose sender died before it could ring.
+ *
+ * The bit stays set until its owner takes it back: a sender that clears it and is then stopped would leave the loop deaf.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "share.h"
+#include "sys.h"
+
+int share_bell_open(struct share_bell *b, const struct share *s)
+{
+        _cleanup_(sys_closep)
+        int fd = -1;
+        char path[40];
+        int r;
+
+        fd = sys_inotify_init("a descriptor that tells when the ring changes");
+        if (fd < 0)
+                return fd;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+        r = sys_inotify_add("whoever changes it touches it, and who goes closes it", fd, path, IN_ATTRIB | IN_CLOSE_WRITE);
+        if (r < 0)
+                return r;
+        b->watch = steal_fd(&fd);
+        return 0;
+}
+
+void share_bell_arm(struct share_bell *b, const struct share *s, struct ring_wait *w)
+{
+        if (b->armed)
+                return;
+        (void)set_bits(&w->bells, (uint64_t)1 << s->index);
+        share_barrier(s, w);
+        b->armed = true;
+}
+
+void share_bell_disarm(struct share_bell *b, const struct share *s, struct ring_wait *w)
+{
+        if (!b->armed)
+                return;
+        (void)clear_bits(&w->bells, (uint64_t)1 << s->index);
+        b->armed = false;
+}
+
+bool share_bell_drain(const struct share_bell *b)
+{
+        _Alignas(struct inotify_event) char room[1024];
+        bool gone = false;
+        ssize_t n;
+
+        do {
+                n = sys_read("silence the bell", b->watch, room, sizeof(room));
+                for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(struct inotify_event) + ((struct inotify_event *)(room + at))->len))
+                        gone |= (((struct inotify_event *)(room + at))->mask & IN_CLOSE_WRITE) != 0;
+        } while (n == sizeof(room));
+        return gone || (n < 0 && n != -EAGAIN);
+}
+
+void share_bell_close(struct share_bell *b, const struct share *s, struct ring_wait *w, int inherited)
+{
+        if (!inherited && b->watch >= 0)
+                share_bell_disarm(b, s, w);
+        sys_closep(&b->watch);
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open end of a ring. Sending and receiving touch different fields, so each may have a thread.
+ *
+ * A try costs no system call. Only one that fails looks further: is the lock's owner dead, is the other side gone, was the object removed? The kernel is asked when a
+ * slice of sleep has passed, when a bell told that somebody went, and else every few milliseconds.
+ *
+ * With several receivers a message that does not fit the caller's room is taken out and kept here, because the next call is to get that one and no
+ * other. A lone receiver leaves it where it is, and so it is not even lost with the process.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "message.h"
+#include "readiness.h"
+#include "share.h"
+#include "sys.h"
+#include "why.h"
+
+enum {
+        LOOK = 5000000,  /* ns between questions to the kernel whether others live */
+        LOOK_SENDS = 16, /* sends between looks at the clock */
+        CONTENDED = 64,  /* looks at a lock that another holds */
+        PAUSES = 150,    /* looks before the processor is given away; some 1.5 us */
+        BATCH = 1024,
+};
+
+struct way {
+        struct ring ring;
+        struct ring_wait *changed; /* what we wait for: filled, or emptied */
+        struct ring_wait *unlocked;
+        shared64 *lock;
+        shared64 *others; /* users of the other side */
+        shared32 *others_ever;
+        uint32_t ever; /* when we came */
+        bool ends;     /* -EPIPE when the others have gone */
+        bool met;      /* there was another */
+        bool handed;   /* the other may be an end that nobody has opened yet: */
+        int other_end;
+        bool busy; /* the last try found the lock taken */
+        bool look; /* ask the kernel at the next chance */
+        int64_t looked;
+        unsigned sends;
+        struct share_bell bell;
+        struct readiness readiness;
+};
+
+struct shared_link {
+        struct link link;
+        struct share share;
+        struct way way[2]; /* by direction - 1 */
+        int64_t spin;
+        struct ipw_address *goes; /* keep=0: what is to be removed by the last */
+        struct {
+                char *data;
+                size_t size, room;
+                bool kept;
+        } hand;
+};
+
+static struct shared_link *shared_of(struct link *link)
+{
+        return container_of(link, struct shared_link, link);
+}
+
+static inline void pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+}
+
+/* ---- the other side ------------------------------------------------------------------------------------------------------------------- */
+
+/* May be asked at any time; costs no system call. */
+static bool others_left(const struct way *w)
+{
+        return w->ends && load_acquire(w->others) == 0 && (w->met || load_relaxed(w->others_ever) != w->ever);
+}
+
+/*
+ * Are all the others gone, and were there any? Of ends that are handed on, one that was not opened yet may still be: it is asked for first, because whoever
+ * opens it takes a place before letting go of it.
+ */
+static bool is_over(struct shared_link *l, struct way *w, bool look)
+{
+        if (!w->ends)
+                return false;
+        if (w->handed && (look || load_acquire(w->others) == 0) && share_end_pending(&l->share, w->other_end))
+                return false;
+        if (share_anyone(&l->share, w->others, look)) {
+                w->met = true;
+                return false;
+        }
+        w->met |= load_relaxed(w->others_ever) != w->ever;
+        return w->handed || w->met;
+}
+
+/* Is it time to ask the kernel? */
+static bool is_due(struct way *w)
+{
+        int64_t now = clock_now();
+
+        if (!w->look && now - w->looked < LOOK)
+                return false;
+        w->look = false;
+        w->looked = now;
+        return true;
+}
+
+/* Another holds the lock: a moment's patience, then is it dead? -EBUSY: it lives, and may be stopped. */
+static int contend(struct shared_link *l, struct way *w, uint64_t holder)
+{
+        for (int i = 0; i < CONTENDED; i++) {
+                if (load_relaxed(w->lock) != holder)
+                        return 0;
+                pause_processor();
+        }
+        return is_due(w) ? share_mend_lock(&l->share, w->lock, holder) : 0;
+}
+
+/* ---- bells ---------------------------------------------------------------------------------------------------------------------------- */
+
+static bool may_go_on(const struct shared_link *l, const struct way *w, unsigned direction)
+{
+        return direction == IPW_RECV ? l->hand.kept || ring_has_message(&w->ring)
+                                     : ring_has_room(&w->ring, MAX(w->ring.put.wanted, RING_HEADER));
+}
+
+/* After a try: the descriptor is ready while a try may succeed, and a bell is armed while not. */
+static void settle(struct shared_link *l, struct way *w, unsigned direction, ssize_t result)
+{
+        bool more;
+
+        if (likely(w->bell.watch < 0))
+                return;
+        more = may_go_on(l, w, direction) || result == -EPIPE || result == -ESTALE;
+        if (more) {
+                share_bell_disarm(&w->bell, &l->share, w->changed);
+        } else {
+                if (result == -EAGAIN && share_bell_drain(&w->bell))
+                        w->look = true;
+                share_bell_arm(&w->bell, &l->share, w->changed);
+                more = may_go_on(l, w, direction) || others_left(w);
+        }
+        readiness_tell(&w->readiness, more);
+}
+
+static int shared_pollfd(struct link *link, unsigned direction, struct pollfd *out)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[direction - 1];
+        struct pollfd raw = { .events = POLLIN };
+        int r = w->bell.watch < 0 ? share_bell_open(&w->bell, &l->share) : 0;
+
+        if (r < 0)
+                return r;
+        raw.fd = w->bell.watch;
+        share_bell_arm(&w->bell, &l->share, w->changed);
+        r = readiness_pollfd(&w->readiness, &raw, may_go_on(l, w, direction) || is_over(l, w, true), out);
+        if (r < 0)
+                share_bell_close(&w->bell, &l->share, w->changed, 0);
+        return r;
+}
+
+/* ---- sending -------------------------------------------------------------------------------------------------------------------------- */
+
+static ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
+{
+        w->busy = false;
+        share_wake(&l->share, w->unlocked, 1);
+        if (n > 0)
+                share_wake(&l->share, &w->ring.words->filled, (unsigned)n);
+        settle(l, w, IPW_SEND, n);
+        return n;
+}
+
+/* The first try did not do. */
+static ssize_t send_on(struct shared_link *l, struct way *w, const struct ipw_message *m, size_t n, ssize_t r)
+{
+        if (r == -EBUSY) {
+                r = contend(l, w, w->ring.put.holder);
+                if (r == 0)
+                        r = ring_put(&w->ring, m, n);
+        }
+        w->busy = r == -EBUSY;
+        if (r == -EBUSY)
+                r = -EAGAIN;
+        if (r == -EAGAIN && is_due(w)) {
+                if (share_still_there(&l->share) < 0)
+                        r = -ESTALE;
+                else if (is_over(l, w, true))
+                        r = -EPIPE;
+        }
+        if (!w->busy)
+                return sent(l, w, r);
+        settle(l, w, IPW_SEND, r);
+        return r;
+}
+
+static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_SEND - 1];
+        ssize_t r;
+
+        if (w->ends && unlikely(load_relaxed(w->others) == 0 || w->sends++ % LOOK_SENDS == 0) &&
+            is_over(l, w, load_relaxed(w->others) == 0 || is_due(w)))
+                return -EPIPE;
+        r = ring_put(&w->ring, m, n);
+        return likely(r > 0) ? sent(l, w, r) : send_on(l, w, m, n, r);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------------------------------------------ */
+
+static ssize_t taken(struct shared_link *l, struct way *w, ssize_t n)
+{
+        w->busy = false;
+        share_wake(&l->share, w->unlocked, 1);
+        if (n > 0)
+                share_wake(&l->share, &w->ring.words->emptied, SHARE_ALL);
+        settle(l, w, IPW_RECV, n);
+        return n;
+}
+
+/* Several receivers, and no room at the caller's: what is next now may be another than a moment ago. `size` is what it seemed to need. */
+static ssize_t take_in_hand(struct shared_link *l, struct way *w, size_t size)
+{
+        struct ipw_message m = { .size = size };
+        ssize_t r = -EMSGSIZE;
+
+        while (r == -EMSGSIZE) {
+                char *more = l->hand.data;
+
+                if (m.size > l->hand.room) {
+                        more = sys_realloc("room for what the caller has no room for", l->hand.data, m.size);
+                        if (!more)
+                                return -EMSGSIZE; /* it stays in the ring: good as well, if no other takes it */
+                        l->hand.data = more;
+                        l->hand.room = m.size;
+                }
+                m = (struct ipw_message){ .data = more, .capacity = l->hand.room };
+                r = ring_take(&w->ring, &m, 1);
+        }
+        if (r != 1)
+                return r;
+        l->hand.size = m.size;
+        l->hand.kept = true;
+        return -EMSGSIZE;
+}
+
+static ssize_t recv_kept(struct shared_link *l, struct ipw_message *m)
+{
+        m->size = l->hand.size;
+        if (l->hand.size > m->capacity)
+                return -EMSGSIZE;
+        if (l->hand.size)
+                memcpy(m->data, l->hand.data, l->hand.size);
+        m->flags = 0;
+        l->hand.kept = false;
+        settle(l, &l->way[IPW_RECV - 1], IPW_RECV, 1);
+        return 1;
+}
+
+/* Nothing there: because it is the end, or the object has gone? What a sender left before it went is there now. */
+static ssize_t recv_nothing(struct shared_link *l, struct way *w, struct ipw_message *m, size_t n)
+{
+        bool due = is_due(w);
+
+        if (due && share_still_there(&l->share) < 0)
+                return -ESTALE;
+        if (!is_over(l, w, due))
+                return -EAGAIN;
+        if (!ring_has_message(&w->ring))
+                return -EPIPE;
+        return ring_take(&w->ring, m, n);
+}
+
+static ssize_t recv_on(struct shared_link *l, struct way *w, struct ipw_message *m, size_t n, ssize_t r)
+{
+        if (r == -EBUSY) {
+                r = contend(l, w, w->ring.take.holder);
+                if (r == 0)
+                        r = ring_take(&w->ring, m, n);
+        }
+        if (r == -EAGAIN)
+                r = recv_nothing(l, w, m, n);
+        if (r == -EMSGSIZE && !w->ring.take.alone) {
+                r = take_in_hand(l, w, m->size);
+                if (l->hand.kept)
+                        m->size = l->hand.size;
+                (void)taken(l, w, l->hand.kept ? 1 : 0);
+                return r == -EBUSY ? -EAGAIN : r;
+        }
+        w->busy = r == -EBUSY;
+        if (!w->busy)
+                return taken(l, w, r);
+        settle(l, w, IPW_RECV, -EAGAIN);
+        return -EAGAIN;
+}
+
+static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_RECV - 1];
+        ssize_t r;
+
+        if (unlikely(l->hand.kept))
+                return recv_kept(l, m);
+        r = ring_take(&w->ring, m, n);
+        return likely(r > 0) ? taken(l, w, r) : recv_on(l, w, m, n, r);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------------------------------------- */
+
+struct question {
+        const struct shared_link *link;
+        const struct way *way;
+        unsigned direction;
+};
+
+/* Would a try succeed, or say something new? Looks at the ring only. */
+static bool is_ready(const void *context)
+{
+        const struct question *q = context;
+        const struct way *w = q->way;
+
+        if (w->busy)
+                return load_relaxed(w->lock) != (q->direction == IPW_SEND ? w->ring.put.holder : w->ring.take.holder);
+        return may_go_on(q->link, w, q->direction) || others_left(w);
+}
+
+/* First a moment without giving the processor away, then a while giving it to whoever wants it: to sleep and be woken takes longer than both. */
+static bool spin(const struct shared_link *l, const struct question *q, int64_t until)
+{
+        int64_t end = MIN(until, clock_now() + l->spin);
+
+        for (int i = 0; l->share.spins && i < PAUSES; i++) {
+                if (is_ready(q))
+                        return true;
+                pause_processor();
+        }
+        do {
+                if (is_ready(q))
+                        return true;
+                (void)sys_yield("the other side may be about to come");
+        } while (clock_now() < end);
+        return false;
+}
+
+static int shared_wait(struct link *link, unsigned direction, int64_t until)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[direction - 1];
+        struct question q = { l, w, direction };
+        int r;
+
+        if (l->spin && spin(l, &q, until))
+                return 0;
+        r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until);
+        if (r != -ETIMEDOUT)
+                return r;
+        w->look = true;
+        return 0;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------------------------------- */
+
+static int shared_why(struct link *link, unsigned direction, int error, struct ipw_why *why)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[direction - 1];
+        uint64_t holder = direction == IPW_SEND ? w->ring.put.holder : w->ring.take.holder;
+        uint32_t index = (uint32_t)holder - 1;
+
+        if ((error == ETIMEDOUT || error == EAGAIN) && w->busy && index < l->share.shape.slots)
+                (void)why_set(
+                        why, error,
+                        "%s: process %u is %s and does not get on; if it is stopped, kill -CONT it, and if that is no use, kill -KILL: what it "
+                        "holds is then free",
+                        l->share.object.text, load_relaxed(&ring_slot(l->share.object.data, index)->pid),
+                        direction == IPW_SEND ? "sending" : "receiving");
+        else if (error == ESTALE)
+                (void)why_set(why, error, "%s: was removed while it was open; open it again to join or make a new one",
+                              l->share.object.text);
+        else if (error == EBADMSG)
+                (void)why_set(why, error, "%s: some process has written over the ring; close it, remove it and make it anew",
+                              l->share.object.text);
+        else if (error == EMSGSIZE && direction == IPW_SEND)
+                (void)why_set(
+                        why, error,
+                        "%s: a message has at most %zu bytes, not quite half of the ring; remove it and make it anew with a larger size=, or send in parts",
+                        l->share.object.text, l->link.caps.max_msg);
+        else
+                return -ENOENT;
+        return 0;
+}
+
+static void close_ways(struct shared_link *l, int inherited)
+{
+        for (int i = 0; i < 2; i++) {
+                struct way *w = &l->way[i];
+
+                readiness_close(&w->readiness);
+                share_bell_close(&w->bell, &l->share, w->changed, inherited);
+        }
+}
+
+static void shared_close(struct link *link, int inherited)
+{
+        struct shared_link *l = shared_of(link);
+
+        close_ways(l, inherited);
+        if (!inherited)
+                share_leave(&l->share, l->goes);
+        else
+                share_drop(&l->share);
+        address_free(l->goes);
+        free(l->hand.data);
+        free(l);
+}
+
+static const struct link_ops send_ops = {
+        .send = shared_send, .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
+};
+static const struct link_ops recv_ops = {
+        .recv = shared_recv, .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
+};
+static const struct link_ops pair_ops = {
+        .send = shared_send, .recv = shared_recv, .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
+};
+
+static void set_way(struct shared_link *l, unsigned direction, uint32_t which, bool ends)
+{
+        struct way *w = &l->way[direction - 1];
+        struct share *s = &l->share;
+
+        ring_use(&w->ring, s->object.data, &s->shape, which, ring_owner(s->index, s->epoch));
+        w->changed = direction == IPW_RECV ? &w->ring.words->filled : &w->ring.words->emptied;
+        w->unlocked = direction == IPW_RECV ? &w->ring.words->reader_free : &w->ring.words->writer_free;
+        w->lock = direction == IPW_RECV ? &w->ring.words->reader : &w->ring.words->writer;
+        w->others = direction == IPW_RECV ? &w->ring.words->senders : &w->ring.words->receivers;
+        w->others_ever = direction == IPW_RECV ? &w->ring.words->senders_ever : &w->ring.words->receivers_ever;
+        w->ever = load_relaxed(w->others_ever);
+        w->ends = ends;
+        w->handed = s->shape.flags & IMAGE_ENDS;
+        w->other_end = s->index == 0 ? 1 : 0;
+        w->met = load_acquire(w->others) != 0 || (direction == IPW_RECV && ring_has_message(&w->ring));
+        w->look = true; /* who is marked as there may have died long ago */
+}
+
+int share_link_new(const struct share *s, const struct share_wish *wish, struct link **out)
+{
+        bool pair = s->shape.flags & IMAGE_PAIR, both = pair || s->shape.flags & IMAGE_ENDS;
+        struct shared_link *l = sys_alloc("a link over a ring", sizeof(*l));
+
+        if (!l)
+                return -ENOMEM;
+        l->share = *s;
+        for (int i = 0; i < 2; i++) {
+                l->way[i].bell.watch = -1;
+                l->way[i].readiness = (struct readiness)READINESS_NONE;
+        }
+        if (s->ways & IPW_SEND)
+                set_way(l, IPW_SEND, pair ? s->index : 0, both);
+        if (s->ways & IPW_RECV)
+                set_way(l, IPW_RECV, pair ? 1 - s->index : 0, both || wish->until_last);
+        l->spin = wish->spin;
+        l->goes = wish->goes;
+        l->link.ops = pair ? &pair_ops : s->ways & IPW_SEND ? &send_ops : &recv_ops;
+        l->link.spins = true;
+        share_caps(&l->link.caps, s->shape.capacity, s->shape.flags, both || (s->ways & IPW_RECV && wish->until_last), wish->stack);
+        *out = &l->link;
+        return 0;
+}
+
+void share_caps(struct ipw_caps *caps, uint64_t capacity, uint32_t flags, bool ends, const char *stack)
+{
+        *caps = (struct ipw_caps){
+                .max_msg = ring_max_message(capacity),
+                .atomic_max = ring_max_message(capacity),
+                .capacity = capacity,
+                .max_batch = BATCH,
+                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_POLL | (ends ? IPW_CAP_ENDS : 0) |
+                         (flags & IMAGE_ENDS ? 0 : IPW_CAP_SURVIVES) | (flags & IMAGE_ONE_PRODUCER ? 0 : IPW_CAP_MANY_SENDERS) |
+                         (flags & IMAGE_ONE_CONSUMER ? 0 : IPW_CAP_MANY_RECEIVERS),
+        };
+        (void)strncpy(caps->stack, stack, sizeof(caps->stack) - 1);
+}
