@@ -74,6 +74,13 @@ static void clear(void *context)
         struct ipw_why why;
 
         (void)ipw_remove(run->address, &why);
+        if (strcmp(run->row->scheme, "sem+shm") == 0) { /* memory with more in it than this row's semaphore */
+                char memory[300];
+
+                (void)snprintf(memory, sizeof(memory), "shm:%.*s", (int)strcspn(run->address + strlen("sem+shm:"), "?"),
+                               run->address + strlen("sem+shm:"));
+                (void)ipw_remove(memory, &why);
+        }
         empty_folder(run->dir);
         free(context);
 }
