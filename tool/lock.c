@@ -14,12 +14,13 @@
 
 #include "command.h"
 #include "ipcway.h"
+#include "number.h"
 #include "say.h"
 #include "trace.h"
 #include "turn.h"
 
 static struct {
-        int shared, exclusive, once, trace;
+        int shared, exclusive, once, trace, verbose, close, unlock, no_fork;
         int64_t timeout, refused;
         const char *shell;
         struct list options;
@@ -28,6 +29,7 @@ static struct {
 static const struct setting settings[] = {
         { SETTING_FLAG, 's', "shared", NULL, &set.shared, "together with others who say so, but with nobody exclusive" },
         { SETTING_FLAG, 'x', "exclusive", NULL, &set.exclusive, "alone; that is what is done anyhow" },
+        { SETTING_FLAG, 'e', "exclusive", NULL, &set.exclusive, NULL },
         { SETTING_FLAG, 'n', "try", NULL, &set.once, "do not wait" },
         { SETTING_FLAG, 0, "nonblock", NULL, &set.once, NULL },
         { SETTING_FLAG, 0, "nb", NULL, &set.once, NULL },
@@ -35,6 +37,10 @@ static const struct setting settings[] = {
         { SETTING_TIME, 0, "wait", "T", &set.timeout, NULL },
         { SETTING_NUMBER, 'E', "conflict-exit-code", "N", &set.refused, "status N, not 124, when it was not got in time; and no words" },
         { SETTING_TEXT, 'c', "command", "LINE", &set.shell, "a line for sh, instead of -- CMD" },
+        { SETTING_FLAG, 'o', "close", NULL, &set.close, NULL }, /* flock(1)'s: it is so anyhow */
+        { SETTING_FLAG, 'u', "unlock", NULL, &set.unlock, NULL },
+        { SETTING_FLAG, 'F', "no-fork", NULL, &set.no_fork, NULL },
+        { SETTING_FLAG, 0, "verbose", NULL, &set.verbose, "say on stderr how long it took to get the lock" },
         { SETTING_LIST, 'O', "O", "KEY=VALUE", &set.options, "an option of the address: kind=ofd, permits=3, range=0-9" },
         { SETTING_FLAG, 0, "trace", NULL, &set.trace, "show every system call of the library on stderr, and what it is for" },
         { 0 },
@@ -98,10 +104,16 @@ static int run(const struct arguments *a)
         char **argv = set.shell ? line : a->rest;
         struct target target;
         struct turn turn = { .target = &target };
+        int64_t start;
         int status;
 
         if (a->count != 1 || (set.shell ? a->dashes : a->rest_count < 1) || (set.shared && set.exclusive)) {
                 say_error("lock: needs FILE -- CMD, or FILE -c 'LINE'; see: ipcway help lock");
+                return OURS_FAILED;
+        }
+        if (set.unlock || set.no_fork) {
+                say_error("lock: %s is flock(1)'s, and not offered: %s", set.unlock ? "-u" : "-F",
+                          set.unlock ? "the lock is given back when CMD has ended" : "ipcway stays beside CMD, to give the lock back");
                 return OURS_FAILED;
         }
         if (set.refused < 0 || set.refused > 255) {
@@ -115,9 +127,12 @@ static int run(const struct arguments *a)
         turn.timeout = set.once ? 0 : set.timeout;
         turn.mode = set.shared ? IPW_SHARED : 0;
         turn.refused = (int)set.refused;
+        start = now();
         status = turn_begin(&turn, 0);
         if (status != DONE || !turn.gate)
                 return status;
+        if (set.verbose)
+                say_note("got the lock after %.6f s; running %s", (double)(now() - start) / 1e9, argv[0]);
         warn_of_others(&target);
         return turn_end(&turn, turn_run(&turn, argv, "lock"));
 }

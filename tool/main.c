@@ -146,6 +146,7 @@ int main(int argc, char **argv)
         const struct alias *alias;
         const struct command *c;
         struct arguments arguments;
+        char hint[100];
 
         stop_prepare();
         if (argc < 2) {
@@ -166,7 +167,9 @@ int main(int argc, char **argv)
         for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
                 if (strcmp(argv[i], "--help") == 0)
                         return help_one(c);
-        if (settings_parse(c->settings, argc - 2, argv + 2, &arguments) < 0)
+        (void)snprintf(hint, sizeof(hint), "%ssee: ipcway help %s",
+                       strstr(c->arguments, "MESSAGE") ? "a message that begins with '-' goes behind \"--\"; " : "", c->name);
+        if (settings_parse(c->settings, hint, argc - 2, argv + 2, &arguments) < 0)
                 return is_wrapper(c, argc - 2, argv + 2) ? OURS_FAILED : WRONG_USAGE;
         alias = find_alias(argv[1]);
         arguments.role = alias ? alias->role : 0;

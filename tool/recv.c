@@ -262,6 +262,8 @@ static int run(const struct arguments *a)
         }
         if (status == DONE)
                 status = target_read(&target, a->word[0], &set.options, set.file ? file : plain);
+        if (status == DONE)
+                status = target_check_type(&target, set.type);
         if (status == DONE && ipw_describe(target.text, &caps, NULL) == 0)
                 status = check_file_ends(&target, caps.flags);
         if (status != DONE)

@@ -12,15 +12,18 @@
 #include "command.h"
 #include "ipcway.h"
 #include "json.h"
+#include "nearest.h"
 #include "say.h"
 #include "trace.h"
 #include "turn.h"
+
+#define NOT_GIVEN INT64_MIN
 
 static struct {
         int once, json, trace, force;
         int64_t timeout, refused, value, count;
         struct list options;
-} set = { .timeout = IPW_FOREVER, .refused = TIMED_OUT, .value = -1, .count = 1 };
+} set = { .timeout = IPW_FOREVER, .refused = TIMED_OUT, .value = NOT_GIVEN, .count = 1 };
 
 static const struct setting settings[] = {
         { SETTING_NUMBER, 0, "value", "N", &set.value, "create, run: permits if the semaphore does not exist yet (standard: 1)" },
@@ -55,8 +58,13 @@ static int create(struct target *t, const struct arguments *a)
 {
         struct ipw_why why = { 0 };
         struct ipw_gate *g;
+        int r = ipw_gate_open(&g, t->text, set.force ? 0 : IPW_FRESH, &why);
 
-        if (ipw_gate_open(&g, t->text, set.force ? 0 : IPW_FRESH, &why) < 0)
+        if (r == -EEXIST) {
+                say_error("%s: exists already, and is left as it is; -f takes that for done, `ipcway sem remove` makes room", t->text);
+                return FAILED;
+        }
+        if (r < 0)
                 return say_why(&why);
         return ipw_gate_close(g) < 0 ? FAILED : DONE;
 }
@@ -152,28 +160,38 @@ static const struct {
 /* --value is an option of the address, which a lock calls permits=. */
 static int with_value(struct target *t)
 {
+        const char *option = target_knows(t->mechanism, "permits") ? "permits" : "value";
+        struct ipw_address *address;
+        struct ipw_why why = { 0 };
         char number[24];
+        size_t length = strlen(t->text);
 
-        if (set.value < 0)
+        if (set.value == NOT_GIVEN)
                 return DONE;
         (void)snprintf(number, sizeof(number), "%lld", (long long)set.value);
-        if (target_extend(t->text, sizeof(t->text), target_knows(t->mechanism, "permits") ? "permits" : "value", number))
+        if (target_extend(t->text, sizeof(t->text), option, number))
                 return DONE;
-        say_error("%s: cannot have --value %s", t->text, number);
+        (void)snprintf(t->text + length, sizeof(t->text) - length, "%c%s=%s", strchr(t->text, '?') ? '&' : '?', option, number);
+        if (ipw_address_parse(&address, t->text, &why) == 0)
+                ipw_address_free(address);
+        say_error("--value: %s", why.text);
         return WRONG_USAGE;
 }
 
 static int run(const struct arguments *a)
 {
         static const char *const undo[][2] = { { "undo", "1" }, { NULL } };
+        struct nearest nearest = { .word = a->count ? a->word[0] : "" };
         struct target target;
         int status;
 
         for (size_t i = 0; a->count && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
                 int wraps = verbs[i].words;
 
-                if (strcmp(a->word[0], verbs[i].name) != 0)
+                if (strcmp(a->word[0], verbs[i].name) != 0) {
+                        nearest_try(&nearest, verbs[i].name);
                         continue;
+                }
                 if (a->count != 2 || (a->rest_count > 0) != wraps || set.count < 1 || set.refused < 0 || set.refused > 255) {
                         say_error("sem %s: needs ADDR%s; see: ipcway help sem", verbs[i].name, wraps ? " -- CMD" : " and nothing else");
                         return wraps ? OURS_FAILED : WRONG_USAGE;
@@ -187,7 +205,10 @@ static int run(const struct arguments *a)
                         trace_start();
                 return verbs[i].run(&target, a);
         }
-        say_error("sem: needs create, wait, post, value, remove or run, and an address; see: ipcway help sem");
+        if (nearest.best)
+                say_error("sem: '%s' is none of create, wait, post, value, remove, run; did you mean %s?", a->word[0], nearest.best);
+        else
+                say_error("sem: needs create, wait, post, value, remove or run, and an address; see: ipcway help sem");
         return WRONG_USAGE;
 }
 

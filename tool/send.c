@@ -243,10 +243,6 @@ static int check(const struct arguments *a)
                 say_error("send: --listen and --dial exclude each other");
                 return WRONG_USAGE;
         }
-        if (set.priority < 0 || set.priority > UINT32_MAX) {
-                say_error("send: --priority must be 0 to %u", UINT32_MAX);
-                return WRONG_USAGE;
-        }
         return DONE;
 }
 
@@ -276,6 +272,10 @@ static int run(const struct arguments *a)
         /* An end that was handed to us has no reader yet that could be looked at: there it is what the address says, always, and not now this, now that. */
         if (status == DONE)
                 status = target_read(&target, a->word[0], &set.options, strcmp(a->word[0], "-") == 0 ? NULL : defaults);
+        if (status == DONE)
+                status = target_check_type(&target, set.type);
+        if (status == DONE)
+                status = target_check_priority(&target, set.priority);
         if (status != DONE)
                 return status;
         role = a->role ? a->role : target_need_role(target.mechanism, IPW_SEND);

@@ -29,7 +29,7 @@ static const struct setting *find_name(const struct setting *s, const char *name
         return NULL;
 }
 
-static int unknown(const struct setting *all, const char *word)
+static int unknown(const struct setting *all, const char *word, const char *hint)
 {
         struct nearest nearest = { .word = word + strspn(word, "-") };
 
@@ -39,7 +39,7 @@ static int unknown(const struct setting *all, const char *word)
         if (nearest.best && strncmp(word, "--", 2) == 0)
                 say_error("unknown option '%s'; did you mean --%s?", word, nearest.best);
         else
-                say_error("unknown option '%s' (a message that begins with '-' goes behind \"--\")", word);
+                say_error("unknown option '%s'; %s", word, hint);
         return -EINVAL;
 }
 
@@ -95,8 +95,16 @@ static int take(const struct setting *s, const char *text)
         return r;
 }
 
+static int take_flag(const struct setting *s, const char *word, const char *value)
+{
+        if (!value)
+                return take(s, NULL) < 0 ? -EINVAL : 1;
+        say_error("'%s': --%s takes no value", word, s->name);
+        return -EINVAL;
+}
+
 /* One word that begins with '-'. Returns how many words of argv it used, or -EINVAL. */
-static int parse_one(const struct setting *all, int argc, char **argv)
+static int parse_one(const struct setting *all, const char *hint, int argc, char **argv)
 {
         const char *word = argv[0], *value = NULL;
         const struct setting *s;
@@ -108,17 +116,21 @@ static int parse_one(const struct setting *all, int argc, char **argv)
                 if (word[2 + length])
                         value = word + 3 + length;
         } else {
-                s = find_letter(all, word[1]);
-                if (word[2])
-                        value = word + 2;
+                const char *letter = word + 1;
+
+                /* several in one word, as in -xn: flags, and one that takes what is left at the most */
+                while ((s = find_letter(all, *letter)) && s->kind == SETTING_FLAG && letter[1])
+                        if (take(s, NULL) < 0)
+                                return -EINVAL;
+                        else
+                                letter++;
+                if (s && letter[1])
+                        value = letter + 1;
         }
         if (!s)
-                return unknown(all, word);
-        if (s->kind == SETTING_FLAG) {
-                if (value)
-                        return unknown(all, word);
-                return take(s, NULL) < 0 ? -EINVAL : 1;
-        }
+                return unknown(all, word, hint);
+        if (s->kind == SETTING_FLAG)
+                return take_flag(s, word, value);
         if (value)
                 return take(s, value) < 0 ? -EINVAL : 1;
         if (argc < 2) {
@@ -128,7 +140,7 @@ static int parse_one(const struct setting *all, int argc, char **argv)
         return take(s, argv[1]) < 0 ? -EINVAL : 2;
 }
 
-int settings_parse(const struct setting *all, int argc, char **argv, struct arguments *out)
+int settings_parse(const struct setting *all, const char *hint, int argc, char **argv, struct arguments *out)
 {
         *out = (struct arguments){ .word = argv };
         for (int i = 0; i < argc;) {
@@ -144,7 +156,7 @@ int settings_parse(const struct setting *all, int argc, char **argv, struct argu
                         out->word[out->count++] = argv[i++];
                         continue;
                 }
-                used = parse_one(all, argc - i, argv + i);
+                used = parse_one(all, hint, argc - i, argv + i);
                 if (used < 0)
                         return used;
                 i += used;

@@ -38,6 +38,6 @@ struct arguments {
         unsigned role; /* fixed by the name under which the command was called; 0: not */
 };
 
-/* Sorts argv in place. 0, or -EINVAL after having said what is wrong. */
-int settings_parse(const struct setting *, int argc, char **argv, struct arguments *);
+/* Sorts argv in place. 0, or -EINVAL after having said what is wrong; `hint` goes with an option that is not known. */
+int settings_parse(const struct setting *, const char *hint, int argc, char **argv, struct arguments *);
 void settings_print(const struct setting *); /* to stdout, as a part of help */

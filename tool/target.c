@@ -57,6 +57,29 @@ int target_extend(char *text, size_t room, const char *key, const char *value)
         return 0;
 }
 
+int target_check_type(const struct target *t, int64_t type)
+{
+        struct ipw_caps caps;
+
+        if (!type || ipw_describe(t->text, &caps, NULL) < 0 || caps.flags & IPW_CAP_TYPES)
+                return DONE;
+        say_error("--type: messages have no type at %s:; those of mq+sysv: have one", t->mechanism->scheme);
+        return WRONG_USAGE;
+}
+
+int target_check_priority(const struct target *t, int64_t priority)
+{
+        struct ipw_caps caps;
+
+        if (ipw_describe(t->text, &caps, NULL) < 0 || (priority >= 0 && priority <= caps.max_priority))
+                return DONE;
+        if (caps.max_priority)
+                say_error("--priority: goes from 0 to %u at %s:", caps.max_priority, t->mechanism->scheme);
+        else
+                say_error("--priority: messages have no priority at %s:; those of mq: have one", t->mechanism->scheme);
+        return WRONG_USAGE;
+}
+
 void target_reframe(struct target *t, const char *framing)
 {
         t->text[t->framing_at] = 0;

@@ -32,6 +32,10 @@ int target_has_sides(const struct target *);
 unsigned target_role(const struct ipw_mechanism *, unsigned direction);
 unsigned target_need_role(const struct ipw_mechanism *, unsigned direction);
 
+/* What was asked for with --type, --priority (0: nothing): DONE, or said that messages do not have that there, before anything is opened. */
+int target_check_type(const struct target *, int64_t type);
+int target_check_priority(const struct target *, int64_t priority);
+
 /* Does the mechanism know this option at all? Whether an address takes a value of it, only target_extend() can tell. */
 int target_knows(const struct ipw_mechanism *, const char *option);
 

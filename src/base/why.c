@@ -7,6 +7,7 @@
  */
 #include "why.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,5 +38,8 @@ int why_set(struct ipw_why *why, int error, const char *format, ...)
 
 int why_call(struct ipw_why *why, int error, const char *object, const char *what)
 {
-        return why_set(why, abs(error), "%s: %s: %s", object, what, why_name(error));
+        return why_set(why, abs(error), "%s: %s: %s%s", object, what, why_name(error),
+                       abs(error) == EMFILE   ? " (as many descriptors as this process may have: RLIMIT_NOFILE, ulimit -n)"
+                       : abs(error) == ENFILE ? " (as many as the system may have: sysctl fs.file-max)"
+                                              : "");
 }

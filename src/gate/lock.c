@@ -113,6 +113,9 @@ static int open_file(struct lock *l, unsigned how, struct ipw_why *why)
                 return why_set(why, ELOOP, "lock:%s: is a symbolic link, which is not followed; name the file itself", l->path);
         if (fd == -EEXIST)
                 return why_set(why, EEXIST, "lock:%s: the file exists, and IPW_FRESH makes only new ones", l->path);
+        if (fd == -ENOENT)
+                return why_set(why, ENOENT, "lock:%s: %s", l->path,
+                               how & IPW_EXISTING ? "there is no such file" : "its folder does not exist; make that first: mkdir -p");
         if (fd < 0)
                 return why_call(why, fd, l->path, "cannot open the file to lock");
         r = check_file(l, fd, why);

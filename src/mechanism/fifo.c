@@ -82,6 +82,8 @@ static int find(const struct request *request, int *out, bool *made, struct ipw_
                 if (!(request->ways & IPW_RECV))
                         return why_set(why, EAGAIN, "%s: there is no such FIFO yet; its receiver makes it, or mkfifo %s", a->rest, a->rest);
                 r = sys_mkfifo("make the FIFO", a->rest, 0600);
+                if (r == -ENOENT)
+                        return why_set(why, ENOENT, "%s: its folder does not exist; make that first: mkdir -p", a->rest);
                 if (r < 0 && r != -EEXIST)
                         return why_call(why, r, a->rest, "cannot make the FIFO");
                 *made = r == 0;
@@ -239,6 +241,8 @@ static int fifo_remove(const struct ipw_address *a, struct ipw_why *why)
         int r;
 
         found = sys_open("find the FIFO; follow no link", a->rest, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+        if (found == -ENOENT)
+                return why_set(why, ENOENT, "%s: there is no such FIFO", a->rest);
         if (found < 0)
                 return why_call(why, found, a->rest, "cannot find the FIFO");
         r = check(a, found, &st, why);

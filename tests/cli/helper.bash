@@ -2,7 +2,7 @@
 # What all tests of the command share. $IPCWAY is the command, $JSON_CHECK the checker of JSON; every call is bounded, every name is the test's own.
 
 : "${IPCWAY:=$BATS_TEST_DIRNAME/../../build/tool/ipcway}"
-: "${JSON_CHECK:=$BATS_TEST_DIRNAME/../../build/tool/json_check}"
+: "${JSON_CHECK:=$BATS_TEST_DIRNAME/../../build/tests/cli/json_check}"
 
 ipcway() { timeout -k 1 15 "$IPCWAY" "$@"; }
 

@@ -81,6 +81,19 @@ let_go() { : >"$D/go"; ended holder 0; }
 	let_go
 }
 
+@test "the words of flock(1)" {
+	run -0 ipcway lock -e -o "$D/l" -c 'echo hi'
+	[ "$output" = hi ]
+	run -0 --separate-stderr ipcway lock -xn --verbose "$D/l" -- echo hi
+	[ "$output" = hi ]
+	is_in "got the lock after 0." "$stderr"
+	hold "$IPCWAY" lock "$D/l" --
+	run -3 ipcway lock -nE3 "$D/l" -- true
+	run -4 ipcway lock --nonblock --conflict-exit-code=4 "$D/l" -- true
+	run -124 ipcway lock --wait 0.02 "$D/l" -- true
+	let_go
+}
+
 @test "a directory, by flock" {
 	mkdir "$D/dir"
 	run -0 ipcway lock "$D/dir" -- echo hello
@@ -111,7 +124,7 @@ let_go() { : >"$D/go"; ended holder 0; }
 	run -125 ipcway lock "fifo:$D/f" -- true
 	is_in "lock:, sem:" "$output"
 	run -125 ipcway lock "$D/no/such/folder" -- true
-	is_in "No such file" "$output"
+	is_in "mkdir -p" "$output"
 	run -127 ipcway lock "$D/l" -- /nowhere/at-all
 	is_in "/nowhere/at-all" "$output"
 	: >"$D/plain"

@@ -40,13 +40,6 @@ bats_require_minimum_version 1.5.0
 	run -124 ipcway recv "$QUEUE" --timeout 0
 }
 
-@test "what has no types refuses one by name" {
-	start r "$IPCWAY" recv "$FIFO" --until-last
-	run -1 ipcway send "$FIFO" --type 3 x
-	is_in "types: no" "$output"
-	ended r 0
-}
-
 @test "remove: once, not twice, -f" {
 	ipcway send "$QUEUE" x
 	run -0 ipcway remove "$QUEUE"

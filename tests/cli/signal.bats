@@ -172,7 +172,7 @@ state() { [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = "$2" ]; }
 	done
 	run -1 --separate-stderr bash -c 'trap "" CHLD; exec "$0" recv timer:1ms -n 2 --exec "echo ran; exit 3"' "$IPCWAY"
 	[ "$output" = $'ran\nran' ]
-	start s bash -c 'trap "" CHLD; exec "$0" serve "$1" -n 1 -- sh -c "exit 3"' "$IPCWAY" "$SOCKET"
+	start s bash -c 'trap "" CHLD; exec "$0" serve "$1" -n 1 -- sh -c "read line; exit 3"' "$IPCWAY" "$SOCKET"
 	run -0 ipcway wait "$SOCKET" --timeout 10s
 	ipcway send "$SOCKET" hello
 	ended s 0
