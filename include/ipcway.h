@@ -22,9 +22,9 @@
  *   Time      A timeout is relative, in nanoseconds, on CLOCK_MONOTONIC. 0 tries once and says -EAGAIN; IPW_FOREVER never ends;
  *             all else says -ETIMEDOUT.
  *   Threads   One thread per direction per link. Different links are independent. Only ipw_interrupt() may come from anywhere.
- *   Fork      In a forked child every call on a link but ipw_close() says -ESTALE, and ipw_close() there only drops descriptors. Segments, and gates
- *             in them (ipw_gate_at()), go on working there: that is what they are for.
- *             Ends meant for a child travel as addresses: see ipw_ends().
+ *   Fork      In a forked child every call on a link but ipw_close() says -ESTALE, and ipw_close() there only drops descriptors. Segments,
+ *             and gates in them (ipw_gate_at()), go on working there: that is what they are for. Ends meant for a child travel as
+ *             addresses: see ipw_ends().
  *   Signals   Waits go on after a signal handler has run, unless IPW_SIGNALS asks for -EINTR. The library installs no handler, and no
  *             send raises SIGPIPE.
  *   Silence   The library prints nothing, starts no thread (one exception: ipw_pollfd() on a System V queue) and never exits.
@@ -111,7 +111,7 @@ struct ipw_message {
         int64_t selector;  /* receive: which types, as msgrcv(2) means it; 0: the link's `select=` */
         uint32_t priority; /* < */
         uint32_t fd_room;  /* receive: room at fds; 0: descriptors that come along are closed */
-        uint32_t fd_count; /* send: descriptors at fds, which stay the caller's; < receive, if fd_room: descriptors that came, CLOEXEC and now the caller's */
+        uint32_t fd_count; /* send: descriptors at fds; < receive, if fd_room: those that came, CLOEXEC and now the caller's */
         int *fds;
         uint64_t peer;            /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
         uint64_t lost;            /* < messages known to have been lost since the last one received */
@@ -193,8 +193,8 @@ const struct ipw_mechanism *ipw_mechanism_next(const struct ipw_mechanism *);
 /* ---- addresses --------------------------------------------------------------------------------------------------------------------- */
 
 /*
- * SCHEME:REST?key=value&key=value ('&' or ',' between options); %XX escapes '?', '#', '%' and control characters. Checks the scheme, each option's name,
- * type and range, and the shape of REST; touches nothing. Errors: -EINVAL with a text that lists what is known; -ENOMEM.
+ * SCHEME:REST?key=value&key=value ('&' or ',' between options); %XX escapes '?', '#', '%' and control characters. Checks the scheme, each
+ * option's name, type and range, and the shape of REST; touches nothing. Errors: -EINVAL with a text that lists what is known; -ENOMEM.
  * print(parse(text)) parses to the same again.
  */
 int ipw_address_parse(struct ipw_address **, const char *text, struct ipw_why *);
@@ -203,7 +203,7 @@ const char *ipw_address_option(const struct ipw_address *, const char *key); /* 
 const struct ipw_mechanism *ipw_address_mechanism(const struct ipw_address *);
 void ipw_address_free(struct ipw_address *);
 
-/* The most that a link at this address could do, without opening anything. Of a gate: `flags` are its IPW_GATE_*, the numbers mean nothing. */
+/* The most that a link there could do, without opening anything. Of a gate: `flags` are its IPW_GATE_*, the numbers mean nothing. */
 int ipw_describe(const char *address, struct ipw_caps *upper_bound, struct ipw_why *);
 
 /*
@@ -216,9 +216,10 @@ int ipw_remove(const char *address, struct ipw_why *);
 
 /*
  * Opens a link. A dialler waits for its listener until the timeout (a FIFO's writer for its reader); objects that need no partner are
- * opened at once. A name that exists must be of the right kind, ours or root's (`peer=uid:N` admits another owner), and not a symbolic link.
- * Errors, beside the kernel's: -EINVAL the address or `how`; -EOPNOTSUPP a role, option or framing this mechanism does not offer; -EBUSY the
- * place is taken (a second reader of a framed FIFO); -EADDRINUSE somebody listens there; -EPERM another owner; -ELOOP a symbolic link.
+ * opened at once. A name that exists must be of the right kind, ours or root's (`peer=uid:N` admits another owner), and not a symbolic
+ * link. Errors, beside the kernel's: -EINVAL the address or `how`; -EOPNOTSUPP a role, option or framing this mechanism does not offer;
+ * -EBUSY the place is taken (a second reader of a framed FIFO); -EADDRINUSE somebody listens there; -EPERM another owner; -ELOOP a symbolic
+ * link.
  */
 int ipw_open(struct ipw_link **, const char *address, unsigned how, int64_t timeout, struct ipw_why *);
 
@@ -226,17 +227,19 @@ int ipw_open(struct ipw_link **, const char *address, unsigned how, int64_t time
 int ipw_accept(struct ipw_link *listener, struct ipw_link **peer, int64_t timeout);
 
 /*
- * Two ends of an anonymous mechanism, as addresses: IPW_PUSH or IPW_PULL is the role that `a` is meant for, `b` gets the other; with IPW_PAIR
- * both ways, and with 0 both are ends of one segment, for ipw_segment_open(). Each is inert until some process opens it, once, after fork(2) or exec(3); it crosses both. Every process that holds an
- * end it will not open says ipw_end_drop(), or the other side never sees the end of the conversation.
+ * Two ends of an anonymous mechanism, as addresses: IPW_PUSH or IPW_PULL is the role that `a` is meant for, `b` gets the other; with
+ * IPW_PAIR both ways, and with 0 both are ends of one segment, for ipw_segment_open(). Each is inert until some process opens it, once,
+ * after fork(2) or exec(3); it crosses both. Every process that holds an end it will not open says ipw_end_drop(), or the other side never
+ * sees the end of the conversation.
  */
 int ipw_ends(char a[64], char b[64], const char *anonymous, unsigned how, struct ipw_why *);
 void ipw_end_drop(const char *end);
 
 /*
- * An end can be sent over a Unix socket, to a process that is no child: its text as the payload, its descriptors along with it. ipw_end_fds() says which those are,
- * one or two, and how many. A descriptor has another number where it arrives: ipw_end_moved() puts message.fds and fd_count into the text that came, and that
- * process opens it. Who has sent an end says ipw_end_drop(). -EINVAL: that is no end, or has another number of descriptors.
+ * An end can be sent over a Unix socket, to a process that is no child: its text as the payload, its descriptors along with it.
+ * ipw_end_fds() says which those are, one or two, and how many. A descriptor has another number where it arrives: ipw_end_moved() puts
+ * message.fds and fd_count into the text that came, and that process opens it. Who has sent an end says ipw_end_drop(). -EINVAL: that is no
+ * end, or has another number of descriptors.
  */
 int ipw_end_fds(const char *end, int fds[2]);
 int ipw_end_moved(char end[64], const int *fds, unsigned count);
@@ -259,8 +262,9 @@ ssize_t ipw_send(struct ipw_link *, const struct ipw_message *, int64_t timeout)
 
 /*
  * Receives one message, whole, into data. Returns its size, which may be 0: an empty message.
- *   -EMSGSIZE              the room at data is too small, or fd_room, if that is not 0: size and fd_count say what is needed; the message is kept and comes
- *                          with the next call. A kept message is in hand: other receivers no longer see it, and it is lost with this process.
+ *   -EMSGSIZE              the room at data is too small, or fd_room, if that is not 0: size and fd_count say what is needed; the message
+ *                          is kept and comes with the next call. A kept message is in hand: other receivers no longer see it, and it is
+ *                          lost with this process.
  *   -EMFILE                descriptors come with it, and this process has no room for more: the message is kept
  *   -EPIPE                 the end: every sender is gone and all they sent has been received
  *   -EBADMSG               the bytes that came are not this framing; the link is of no more use
@@ -299,13 +303,13 @@ void ipw_link_why(const struct ipw_link *, struct ipw_why *); /* of the last err
 /* ---- links: signals, children, timers ------------------------------------------------------------------------------------------------ */
 
 /*
- * The payload of what "signal:INT,TERM", "child:PID" and "timer:500ms" receive, and of what "signal:PID" sends; numbers as this machine writes
- * them. A receiver of signals needs them blocked in all threads before, with pthread_sigmask(3): the mask is the caller's, and so is giving the old one back to
- * programs that it starts. message.sender says who sent it, source 1 if sigqueue(3) let the sender say so.
+ * The payload of what "signal:INT,TERM", "child:PID" and "timer:500ms" receive, and of what "signal:PID" sends; numbers as this machine
+ * writes them. A receiver of signals needs them blocked in all threads before, with pthread_sigmask(3): the mask is the caller's, and so is
+ * giving the old one back to programs that it starts. message.sender says who sent it, source 1 if sigqueue(3) let the sender say so.
  */
 struct ipw_signal {
         int32_t number; /* of the signal, in and out; child: SIGCHLD; timer: 0 */
-        int32_t code; /* how it came, si_code of sigaction(2): SI_USER, SI_QUEUE, CLD_EXITED; child: 0 it ended, how is unknown; timer: SI_TIMER */
+        int32_t code;   /* how it came, si_code of sigaction(2): SI_USER, CLD_EXITED; child: 0 it ended, how is unknown; timer: SI_TIMER */
         int32_t pid, uid; /* who sent it; of a child, and with SIGCHLD: whom it is about */
         int32_t status;   /* of a child: exit status (CLD_EXITED), else the signal; -1: unknown */
         int32_t value;    /* what sigqueue(3) was given, in and out */
@@ -319,11 +323,11 @@ int ipw_signal_name(int number, char *text, size_t room); /* "TERM"; returns the
 
 struct ipw_segment;
 /*
- * Opens shared memory, mapped to read and write. `how` is 0, IPW_EXISTING or IPW_FRESH. What is made here is all zeros, and appears complete: with its size
- * and its pages, so that a full /dev/shm is -ENOSPC here and not SIGBUS later. A program that knows only shm_open(3), shmget(2) or mmap(2) sees the same bytes.
- * Without size= what exists is taken as it is, and nothing is made. Errors as ipw_open(), and -EINVAL: it has another size than size= says; -ESTALE:
- * its maker died half-way. "shm+anon:" is for this process and its children; ends that cross exec(3) are made by ipw_ends() and opened as "fd:N", and so is
- * memory whose descriptor came over a Unix socket.
+ * Opens shared memory, mapped to read and write. `how` is 0, IPW_EXISTING or IPW_FRESH. What is made here is all zeros, and appears
+ * complete: with its size and its pages, so that a full /dev/shm is -ENOSPC here and not SIGBUS later. A program that knows only
+ * shm_open(3), shmget(2) or mmap(2) sees the same bytes. Without size= what exists is taken as it is, and nothing is made. Errors as
+ * ipw_open(), and -EINVAL: it has another size than size= says; -ESTALE: its maker died half-way. "shm+anon:" is for this process and its
+ * children; ends that cross exec(3) are made by ipw_ends() and opened as "fd:N", and so is memory whose descriptor came over a Unix socket.
  */
 int ipw_segment_open(struct ipw_segment **, const char *address, unsigned how, struct ipw_why *);
 /* Where it is in this process, and how many bytes; `size` may be NULL. The same until ipw_segment_resize(). */
@@ -331,9 +335,9 @@ void *ipw_segment_data(const struct ipw_segment *, size_t *size);
 /* For messages that carry descriptors. The segment's: do not close it. -EOPNOTSUPP: System V has none. */
 int ipw_segment_fd(const struct ipw_segment *);
 /*
- * Makes it larger or smaller and maps it anew, perhaps elsewhere; 0 is the size that another process has given it. New bytes are zeros, and reserved. Who still
- * uses bytes that are no longer there is killed by SIGBUS: agree on it first. -EOPNOTSUPP: System V and memory without a name keep their size;
- * -ESTALE: its name was removed; -EBUSY: gates in it are open.
+ * Makes it larger or smaller and maps it anew, perhaps elsewhere; 0 is the size that another process has given it. New bytes are zeros, and
+ * reserved. Who still uses bytes that are no longer there is killed by SIGBUS: agree on it first. -EOPNOTSUPP: System V and memory without
+ * a name keep their size; -ESTALE: its name was removed; -EBUSY: gates in it are open.
  */
 int ipw_segment_resize(struct ipw_segment *, size_t size);
 /* 0: what was written is on the disk, and so is the name. -EOPNOTSUPP: it is memory. */
@@ -369,19 +373,19 @@ enum {
 };
 
 /*
- * Opens a gate. `how` is 0, or IPW_EXISTING or IPW_FRESH, with IPW_SIGNALS if wanted. One thread at a time per handle; two handles in one process exclude
- * each other as two processes do, except with kind=posix, whose locks belong to the process. Errors as ipw_open().
+ * Opens a gate. `how` is 0, or IPW_EXISTING or IPW_FRESH, with IPW_SIGNALS if wanted. One thread at a time per handle; two handles in one
+ * process exclude each other as two processes do, except with kind=posix, whose locks belong to the process. Errors as ipw_open().
  */
 int ipw_gate_open(struct ipw_gate **, const char *address, unsigned how, struct ipw_why *);
 /*
- * A semaphore inside a segment, aligned as a sem_t is: what sem_init(3) makes for several processes. Whoever has made the memory makes it with `initial` permits, before
- * others look there; they join with -1 (-ENOENT: there is none). Each thread opens one of its own. It works in forked children as well. The segment
- * stays open, and where it is, until its gates are closed.
+ * A semaphore inside a segment, aligned as a sem_t is: what sem_init(3) makes for several processes. Whoever has made the memory makes it
+ * with `initial` permits, before others look there; they join with -1 (-ENOENT: there is none). Each thread opens one of its own. It works
+ * in forked children as well. The segment stays open, and where it is, until its gates are closed.
  */
 int ipw_gate_at(struct ipw_gate **, struct ipw_segment *, size_t offset, int initial, struct ipw_why *);
 /*
- * Waits until it is free and takes it. 0; -EAGAIN, -ETIMEDOUT: it was not free; -EIDRM: it was removed; -EDEADLK: this handle holds it already, or the
- * kernel sees a circle of waiters; -EOPNOTSUPP: no shared mode here.
+ * Waits until it is free and takes it. 0; -EAGAIN, -ETIMEDOUT: it was not free; -EIDRM: it was removed; -EDEADLK: this handle holds it
+ * already, or the kernel sees a circle of waiters; -EOPNOTSUPP: no shared mode here.
  */
 int ipw_gate_acquire(struct ipw_gate *, unsigned mode, int64_t timeout);
 /* Gives one back. -EPERM: a lock that this handle does not hold. -EOVERFLOW, -ERANGE: a semaphore is at its limit. */
@@ -391,8 +395,9 @@ int ipw_gate_value(struct ipw_gate *);
 unsigned ipw_gate_flags(const struct ipw_gate *);             /* IPW_GATE_* */
 void ipw_gate_why(const struct ipw_gate *, struct ipw_why *); /* of the last error on this gate */
 /*
- * Releases what this handle holds where the kernel knows it (locks, undo=1). In a forked child it frees nothing of the parent's; there all else says
- * -ESTALE. But a child has copies of descriptors: a lock whose holder is killed is free when its children are gone or have become other programs.
+ * Releases what this handle holds where the kernel knows it (locks, undo=1). In a forked child it frees nothing of the parent's; there all
+ * else says -ESTALE. But a child has copies of descriptors: a lock whose holder is killed is free when its children are gone or have become
+ * other programs.
  */
 int ipw_gate_close(struct ipw_gate *);
 
