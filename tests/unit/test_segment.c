@@ -1,20 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments: the four kinds against each other's promises, against programs that know only the kernel's calls, and against what goes wrong. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 
 #include "ipcway.h"
 #include "janitor.h"
+#include "object.h"
+#include "sys.h"
 #include "unit.h"
 
 enum { SIZE = 10000 };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1 /* which take more addresses than any limit */
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer))
+#else
+#define SANITIZED 0
+#endif
 
 static char folder[64];
 static key_t key;
@@ -325,6 +339,365 @@ static void test_gate_plain(void **state)
         plain_close(posix, (char *)plain - 128);
 }
 
+/* ---- what goes wrong --------------------------------------------------------------------------------------------------------------------- */
+
+#define MUST(condition)                            \
+        do {                                       \
+                if (!(condition))                  \
+                        _exit(__LINE__ % 250 + 1); \
+        } while (0)
+
+static int try_open(const char *address, const char *options, unsigned how, struct ipw_why *why)
+{
+        struct ipw_segment *s = NULL;
+        char text[256];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "%s%s", address, options);
+        r = ipw_segment_open(&s, text, how, why);
+        return r < 0 ? r : ipw_segment_close(s);
+}
+
+/* Nothing in the folder and no POSIX name but, hidden or not, those given. */
+static bool left(const char *path, const char *part)
+{
+        DIR *dir = opendir(path);
+        struct dirent *e;
+        bool found = false;
+
+        assert_non_null(dir);
+        while ((e = readdir(dir)))
+                found |= strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && strstr(e->d_name, part);
+        (void)closedir(dir);
+        return found;
+}
+
+static void expect_nothing_left(void)
+{
+        assert_false(left(folder, ""));
+        assert_false(left("/dev/shm", posix + strlen("shm:/")));
+        assert_int_equal(shmget(key, 0, 0), -1);
+}
+
+static void test_full(void **state)
+{
+        pid_t pid = fork_child();
+        int status;
+
+        if (pid == 0) {
+                struct ipw_segment *s = NULL;
+                struct ipw_why why = { 0 };
+                char text[100];
+
+                if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                    mount("ipcway-test", "/dev/shm", "tmpfs", 0, "size=65536") < 0)
+                        _exit(77);
+                MUST(try_open(posix, "?size=100K", 0, &why) == -ENOSPC && strstr(why.text, "/dev/shm"));
+                MUST(!left("/dev/shm", ""));
+                (void)snprintf(text, sizeof(text), "%s?size=32K", posix);
+                MUST(ipw_segment_open(&s, text, 0, &why) == 0);
+                MUST(ipw_segment_resize(s, 100000) == -ENOSPC);
+                MUST(memset(bytes(s, 32768), 'x', 32768));
+                /* a program that only called ftruncate(2): its holes are filled when it is joined, or it is not joined */
+                MUST(close(shm_open("/sparse", O_RDWR | O_CREAT, 0600)) == 0 && truncate("/dev/shm/sparse", 100000) == 0);
+                MUST(try_open("shm:/sparse", "", 0, &why) == -ENOSPC);
+                _exit(0);
+        }
+        status = reap(pid);
+        if (status == 77)
+                skip();
+        assert_int_equal(status, 0);
+}
+
+static void test_limits(void **state)
+{
+        struct rlimit limit;
+        struct ipw_why why = { 0 };
+
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 8192, limit.rlim_max }), 0);
+        for (int i = 0; i < 2; i++) { /* SIGXFSZ would have killed us */
+                assert_int_equal(try_open(named[i], "?size=10000", 0, &why), -EFBIG);
+                assert_non_null(strstr(why.text, "ulimit -f"));
+                assert_int_equal(try_open(named[i], "?size=8192", 0, &why), 0);
+                remove_it(named[i]);
+        }
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 3, limit.rlim_max }), 0);
+        assert_true(try_open(posix, "?size=8192", 0, &why) == -EMFILE && try_open("shm+anon:", "?size=8192", 0, &why) == -EMFILE);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+        if (!SANITIZED) {
+                assert_int_equal(setrlimit(RLIMIT_AS, &(struct rlimit){ 64 << 20, limit.rlim_max }), 0);
+                assert_int_equal(try_open(sysv, "?size=100M", 0, &why), -ENOMEM);
+                assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+        }
+        expect_nothing_left();
+}
+
+/* Another kind of thing, a link to the right kind, somebody else's. */
+static void test_not_ours(void **state)
+{
+        const char *path = file + strlen("shm+file:");
+        char shm[100], other[100], options[40];
+
+        assert_int_equal(symlink("/etc/hostname", path), 0);
+        refuse(file, "", 0, ELOOP, "symbolic link");
+        refuse(file, "?size=4K", 0, ELOOP, "symbolic link");
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        refuse(file, "", 0, EINVAL, "no plain file");
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+        refuse(file, "", 0, EINVAL, "no plain file");
+        assert_int_equal(rmdir(path), 0);
+        refuse("shm+file:/no/such/folder/x", "?size=4K", 0, ENOENT, "folder");
+        refuse("shm:/a/b", "", 0, EINVAL, "a slash and a word");
+        (void)snprintf(shm, sizeof(shm), "/dev/shm%s", posix + strlen("shm:"));
+        (void)snprintf(other, sizeof(other), "%s/x", folder);
+        assert_int_equal(symlink(other, shm), 0);
+        refuse(posix, "?size=4K", 0, ELOOP, "symbolic link");
+        assert_int_equal(unlink(shm), 0);
+        if (geteuid() == 0) {
+                struct ipw_why why;
+
+                assert_int_equal(close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666)), 0);
+                assert_int_equal(truncate(path, 100), 0);
+                assert_int_equal(chown(path, 12345, 12345), 0);
+                refuse(file, "", 0, EPERM, "peer=uid:12345");
+                assert_int_equal(ipw_remove(file, &why), -EPERM);
+                (void)snprintf(options, sizeof(options), "?peer=uid:%d", 12345);
+                assert_int_equal(ipw_segment_close(open_how(file, options, 0)), 0);
+                assert_int_equal(unlink(path), 0);
+        }
+        expect_nothing_left();
+}
+
+static void test_mode(void **state)
+{
+        mode_t old = umask(0777);
+
+        for (size_t i = 0; i < COUNT_OF(named); i++) {
+                struct ipw_segment_facts facts;
+                struct ipw_segment *s = open_how(named[i], "?size=100&mode=0660", IPW_FRESH);
+
+                assert_int_equal(ipw_segment_facts(s, &facts), 0);
+                assert_int_equal(facts.mode, 0660);
+                assert_int_equal(ipw_segment_close(s), 0);
+                remove_it(named[i]);
+        }
+        (void)umask(old);
+}
+
+static void test_resize(void **state)
+{
+        for (int i = 0; i < 2; i++) {
+                struct ipw_segment *one = open_how(named[i], "?size=10000", 0), *other = open_how(named[i], "", 0);
+
+                (void)strcpy(bytes(one, SIZE), "kept");
+                assert_int_equal(ipw_segment_resize(one, 5000000), 0);
+                bytes(one, 5000000)[4999999] = 'x';
+                (void)bytes(other, SIZE);
+                assert_int_equal(ipw_segment_resize(other, 0), 0);
+                assert_int_equal(bytes(other, 5000000)[4999999], 'x');
+                assert_int_equal(ipw_segment_resize(other, 100), 0);
+                assert_string_equal(bytes(other, 100), "kept");
+                assert_int_equal(ipw_segment_resize(one, 0), 0);
+                assert_string_equal(bytes(one, 100), "kept");
+                assert_int_equal(ipw_segment_resize(one, 200), 0); /* what comes back is zeros */
+                for (int k = 100; k < 200; k++)
+                        assert_int_equal(bytes(one, 200)[k], 0);
+                assert_int_equal(ipw_segment_sync(one), i ? 0 : -EOPNOTSUPP);
+                assert_int_equal(ipw_segment_close(one), 0);
+                assert_int_equal(ipw_segment_close(other), 0);
+                remove_it(named[i]);
+        }
+}
+
+/* The name goes under somebody who has it open: the bytes stay, and nobody is misled about who else sees them. */
+static void test_removed(void **state)
+{
+        for (size_t i = 0; i < COUNT_OF(named); i++) {
+                struct ipw_segment *s = open_how(named[i], "?size=10000", 0);
+                struct ipw_segment_facts facts;
+                struct ipw_why why;
+
+                if (named[i] == sysv) {
+                        assert_int_equal(ipw_remove(sysv, &why), -EBUSY);
+                        assert_non_null(strstr(why.text, "attached 1 times"));
+                        assert_int_equal(shmctl(shmget(key, 0, 0), IPC_RMID, NULL), 0);
+                } else {
+                        remove_it(named[i]);
+                }
+                bytes(s, SIZE)[SIZE - 1] = 'x';
+                assert_int_equal(ipw_segment_facts(s, &facts), 0);
+                assert_true(facts.removed);
+                assert_int_equal(ipw_segment_resize(s, 20000), named[i] == sysv ? -EOPNOTSUPP : -ESTALE);
+                refuse(named[i], "", IPW_EXISTING, ENOENT, "no such");
+                assert_int_equal(ipw_segment_close(s), 0);
+        }
+        expect_nothing_left();
+}
+
+/* A program makes a file, and gives it its size later; or never. */
+static void test_empty(void **state)
+{
+        const char *path = file + strlen("shm+file:");
+        struct ipw_why why = { 0 };
+        pid_t pid;
+
+        assert_int_equal(close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)), 0);
+        pid = fork_child();
+        if (pid == 0)
+                _exit(try_open(file, "?size=10000", 0, &why) != 0);
+        await_sleep(pid);
+        assert_int_equal(truncate(path, SIZE), 0);
+        assert_int_equal(reap(pid), 0);
+        assert_int_equal(truncate(path, 0), 0);
+        refuse(file, "", 0, ESTALE, "ipcway remove");
+        remove_it(file);
+}
+
+/* ---- makers that are killed, and slow ones ------------------------------------------------------------------------------------------------- */
+
+static int calls_left, pipe_of_maker[2][2];
+
+static int count_down(struct sys_call *call)
+{
+        if (calls_left-- == 0)
+                (void)kill(getpid(), SIGKILL);
+        return 0;
+}
+
+static void no_more(struct sys_call *call)
+{
+}
+
+static const struct sys_hook killing = { count_down, no_more };
+
+/* All bytes, and the first word last. Has a call in it, to be killed in the middle. */
+static int fill(void *context, struct object *o, struct ipw_why *why)
+{
+        char byte;
+
+        memset((char *)o->data + 4, 'x', o->size - 4);
+        (void)sys_yield("in the middle");
+        if (context) {
+                MUST(write(pipe_of_maker[0][1], "m", 1) == 1);
+                MUST(read(pipe_of_maker[1][0], &byte, 1) == 1);
+        }
+        __atomic_store_n((uint32_t *)o->data, 0x78787878, __ATOMIC_RELEASE);
+        return 0;
+}
+
+static int ready(void *context, const struct object *o, struct ipw_why *why)
+{
+        return __atomic_load_n((uint32_t *)o->data, __ATOMIC_ACQUIRE) == 0x78787878;
+}
+
+static int open_object(size_t i, const char *options, unsigned how, void *context, struct ipw_why *why)
+{
+        static const enum object_kind kinds[] = { OBJECT_POSIX, OBJECT_FILE, OBJECT_SYSV };
+        struct ipw_address *a;
+        struct object o;
+        char text[200];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "%s%s", named[i], options);
+        assert_int_equal(ipw_address_parse(&a, text, why), 0);
+        r = object_open(
+                &(struct object_plan){
+                        .kind = kinds[i], .address = a, .how = how, .size = SIZE, .fill = fill, .ready = ready, .context = context },
+                &o, why);
+        ipw_address_free(a);
+        if (r < 0)
+                return r;
+        for (size_t k = 0; k < o.size; k++)
+                if (((char *)o.data)[k] != 'x')
+                        r = -EBADMSG;
+        object_close(&o);
+        return r;
+}
+
+/* Killed before each of its calls in turn: what can be found is whole, or says what to do about it. */
+static void test_killed_maker(void **state)
+{
+        for (size_t i = 0; i < COUNT_OF(named); i++) {
+                int n = 0, status = 1, stale = 0;
+
+                while (status != 0) {
+                        struct ipw_why why = { 0 };
+                        pid_t pid = fork_child();
+                        int r;
+
+                        if (pid == 0) {
+                                calls_left = n;
+                                sys_hook = &killing;
+                                _exit(open_object(i, "?mode=0640", IPW_FRESH, NULL, &why) < 0);
+                        }
+                        status = reap(pid);
+                        assert_true(status == 0 || status == -SIGKILL);
+                        r = open_object(i, "", IPW_EXISTING, NULL, &why);
+                        if (r == -ESTALE) {
+                                assert_ptr_equal(named[i], sysv);
+                                assert_non_null(strstr(why.text, "ipcway remove shm+sysv:id="));
+                                stale++;
+                        } else if (r != 0 && r != -ENOENT) {
+                                fail_msg("%s, killed before call %d: %d: %s", named[i], n, r, why.text);
+                        }
+                        r = ipw_remove(named[i], &why);
+                        assert_true(r == 0 || r == -ENOENT);
+                        expect_nothing_left();
+                        assert_true(n++ < 100);
+                }
+                assert_true(n > 8 && (named[i] != sysv || stale > 2));
+        }
+}
+
+/* A maker that takes its time is waited for. */
+static void test_slow_maker(void **state)
+{
+        struct ipw_why why = { 0 };
+        pid_t maker, joiner;
+        char byte;
+
+        assert_true(pipe2(pipe_of_maker[0], O_CLOEXEC) == 0 && pipe2(pipe_of_maker[1], O_CLOEXEC) == 0);
+        maker = fork_child();
+        if (maker == 0)
+                _exit(open_object(2, "", IPW_FRESH, pipe_of_maker, &why) < 0);
+        assert_int_equal(read(pipe_of_maker[0][0], &byte, 1), 1);
+        joiner = fork_child();
+        if (joiner == 0)
+                _exit(open_object(2, "", 0, NULL, &why) < 0);
+        await_sleep(joiner);
+        assert_int_equal(write(pipe_of_maker[1][1], "g", 1), 1);
+        assert_int_equal(reap(maker), 0);
+        assert_int_equal(reap(joiner), 0);
+        for (int i = 0; i < 4; i++)
+                (void)close(pipe_of_maker[i / 2][i % 2]);
+}
+
+/* Two makers at once: one makes it, the other joins what is whole. */
+static void test_many_makers(void **state)
+{
+        for (int round = 0; round < 30; round++)
+                for (size_t i = 0; i < COUNT_OF(named); i++) {
+                        struct ipw_why why = { 0 };
+                        pid_t pid[4];
+
+                        for (size_t k = 0; k < COUNT_OF(pid); k++) {
+                                pid[k] = fork_child();
+                                if (pid[k] == 0)
+                                        _exit(open_object(i, "", 0, NULL, &why) < 0);
+                        }
+                        for (size_t k = 0; k < COUNT_OF(pid); k++)
+                                assert_int_equal(reap(pid[k]), 0);
+                        remove_it(named[i]);
+                }
+        expect_nothing_left();
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -334,6 +707,16 @@ int main(void)
                 cmocka_unit_test_setup(test_plain, fresh),
                 cmocka_unit_test_setup(test_gate_at, fresh),
                 cmocka_unit_test_setup(test_gate_plain, fresh),
+                cmocka_unit_test_setup(test_full, fresh),
+                cmocka_unit_test_setup(test_limits, fresh),
+                cmocka_unit_test_setup(test_not_ours, fresh),
+                cmocka_unit_test_setup(test_mode, fresh),
+                cmocka_unit_test_setup(test_resize, fresh),
+                cmocka_unit_test_setup(test_removed, fresh),
+                cmocka_unit_test_setup(test_empty, fresh),
+                cmocka_unit_test_setup(test_killed_maker, fresh),
+                cmocka_unit_test_setup(test_slow_maker, fresh),
+                cmocka_unit_test_setup(test_many_makers, fresh),
         };
         int failed;
 
