@@ -63,11 +63,9 @@ static const struct fact facts_of_gates[] = {
         { 0 },
 };
 
-static const struct fact facts_of_segments[] = { { 0 } };
-
 static const struct fact *facts_of(const struct ipw_mechanism *m)
 {
-        return m->gate ? facts_of_gates : m->roles ? facts_of_links : facts_of_segments;
+        return m->gate ? facts_of_gates : facts_of_links;
 }
 
 /* Settings of the machine that bound a mechanism, by the word that its stack ends in. */
@@ -144,7 +142,7 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
         struct number number[NUMBERS];
 
         read_numbers(number, caps);
-        for (unsigned i = 0; i < NUMBERS && t->mechanism->roles; i++)
+        for (unsigned i = 0; i < NUMBERS && !t->mechanism->gate; i++)
                 (void)json_object_set_new(numbers, number[i].name, json_integer((json_int_t)number[i].value));
         for (const struct fact *f = facts_of(t->mechanism); f->name; f++)
                 (void)json_object_set_new(holds, f->name, json_boolean(caps->flags & f->flag));
@@ -248,12 +246,12 @@ static int run(const struct arguments *a)
                 return print_json(&target, &caps);
         printf("%s  %s\n%s\n\n", target.text, caps.stack, target.mechanism->summary);
         (void)fflush(stdout);
-        if (target.mechanism->roles) {
+        if (!target.mechanism->gate) {
                 status = print_numbers(&caps);
                 printf("\n");
                 (void)fflush(stdout);
         }
-        if (status == DONE && facts_of(target.mechanism)->name)
+        if (status == DONE)
                 status = print_facts(facts_of(target.mechanism), &caps);
         return status == DONE ? print_limits(target.mechanism) : status;
 }

@@ -19,10 +19,10 @@ static const struct setting settings[] = {
         { 0 },
 };
 
-/* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. A gate has no messages, and memory none by itself. */
+/* What a message stands on: bytes that a framing cuts, or records that the kernel keeps apart. A gate has no messages. */
 static const char *shape(const struct ipw_mechanism *m)
 {
-        return m->gate ? "gate" : !m->roles ? "segment" : target_knows(m, "framing") ? "stream" : "record";
+        return m->gate ? "gate" : target_knows(m, "framing") ? "stream" : "record";
 }
 
 static const struct {
@@ -42,8 +42,9 @@ static json_t *as_json(const struct ipw_mechanism *m)
                 (void)json_array_append_new(options,
                                             json_pack("{s:s,s:s,s:s,s:s}", "name", m->options[i].name, "values", m->options[i].values,
                                                       "standard", m->options[i].standard, "help", m->options[i].help));
-        return json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "scheme", m->scheme, "syntax", m->syntax, "shape", shape(m), "summary",
-                         m->summary, "good_for", m->good_for, "anonymous", m->anonymous, "roles", list, "options", options);
+        return json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:o,s:o}", "scheme", m->scheme, "syntax", m->syntax, "shape", shape(m), "summary",
+                         m->summary, "good_for", m->good_for, "anonymous", m->anonymous, "segment", m->segment, "roles", list, "options",
+                         options);
 }
 
 static int all(void)
@@ -67,8 +68,9 @@ static int one(const struct ipw_mechanism *m)
 
         if (set.json)
                 return json_print(as_json(m));
-        printf("%s  %s\n\n  good for  %s\n  shape     %s%s\n", m->syntax, m->summary, m->good_for, shape(m),
-               m->anonymous ? ", without a name: see ipcway help run" : "");
+        printf("%s  %s\n\n  good for  %s\n  shape     %s%s%s\n", m->syntax, m->summary, m->good_for, shape(m),
+               m->anonymous ? ", without a name: see ipcway help run" : "",
+               m->segment ? "; the bytes themselves: see ipcway help segment" : "");
         if (m->roles)
                 printf("  roles    ");
         for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)

@@ -566,22 +566,6 @@ static void add_gates(struct row **at)
         }
 }
 
-/* Memory that is no link. */
-static void add_segments(struct row **at)
-{
-        for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));) {
-                struct row *row = m->segment && !m->roles ? calloc(1, sizeof(*row)) : NULL;
-
-                if (!row)
-                        continue;
-                row->mechanism = m;
-                (void)snprintf(row->name, sizeof(row->name), "%s", m->scheme);
-                (void)snprintf(row->sample, sizeof(row->sample), "%s", m->sample);
-                row->next = *at;
-                *at = row;
-        }
-}
-
 int main(int argc, char **argv)
 {
         static const struct option options[] = { { "row", 1, NULL, 'r' }, { "scenario", 1, NULL, 's' }, { "all", 0, NULL, 'a' }, { 0 } };
@@ -620,7 +604,6 @@ int main(int argc, char **argv)
         (void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = stop }, NULL);
         rows = rows_make(NULL, true);
         add_gates(&rows);
-        add_segments(&rows);
         (void)fflush(stdout);
         for (unsigned i = 0; i < WORKERS; i++) {
                 (void)snprintf(dir, sizeof(dir), "%s/worker%u", root, i);
