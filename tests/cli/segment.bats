@@ -99,16 +99,20 @@ teardown() {
 }
 
 @test "messages are not overwritten by bytes" {
-	run -0 ipcway segment create "$NAME" --size 4K
-	printf 'ipcring\n' | ipcway segment write "$NAME"
-	run -1 ipcway segment write "$NAME" text
-	is_in "--force" "$output"
-	run -1 ipcway segment resize "$NAME" --size 1
-	run -0 ipcway segment info "$NAME"
-	is_in "messages" "$output"
-	run -0 ipcway segment write "$NAME" --force text
-	run -0 ipcway segment read "$NAME"
-	[ "$output" = texting ]
+	for s in "shm:$NAME" "$FILE" "$SYSV"; do
+		run -0 ipcway send "$s" message
+		run -1 ipcway segment write "$s" text
+		is_in "--force" "$output"
+		run -1 ipcway segment resize "$s" --size 1
+		run -0 ipcway segment info "$s"
+		is_in "messages" "$output"
+		run -0 ipcway recv "$s" -n 1
+		[ "$output" = message ]
+		run -0 ipcway segment write "$s" --force text
+		run -0 ipcway segment info "$s"
+		is_in "raw bytes" "$output"
+		run -0 ipcway segment remove "$s"
+	done
 }
 
 @test "what it cannot do" {
@@ -122,7 +126,6 @@ teardown() {
 	is_in "as soon as this command ends" "$output"
 	run -1 ipcway segment create "$NAME"
 	is_in "size=" "$output"
-	run -1 ipcway send "shm:$NAME" x
 	run -2 ipcway segment resize "$NAME"
 	ln -s /etc/hostname "$D/memory"
 	run -1 ipcway segment read "$FILE"
