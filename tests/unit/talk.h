@@ -57,6 +57,16 @@ static inline void talk_says(const struct ipw_link *link, const char *part)
                 fail_msg("the text is: %s", why.text);
 }
 
+/* And it was this error. */
+static inline void talk_explains(const struct ipw_link *link, int error, const char *part)
+{
+        struct ipw_why why;
+
+        ipw_link_why(link, &why);
+        if (why.error != error || !strstr(why.text, part))
+                fail_msg("%d: %s", why.error, why.text);
+}
+
 static inline ssize_t talk_send(struct ipw_link *link, const void *data, size_t size, int64_t timeout)
 {
         struct ipw_message m = { .data = (void *)(uintptr_t)data, .size = size };

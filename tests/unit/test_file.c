@@ -10,16 +10,13 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include "ipcway.h"
-#include "janitor.h"
 #include "seam.h"
-#include "unit.h"
+#include "subject.h"
 
-enum { PATIENCE = 20000 /* ms: only a hang takes so long */, LARGE = 1 << 20 };
+enum { LARGE = 1 << 20 };
 
 static char folder[64];
 static char path[80], other[80]; /* folder/lines, folder/other */
-static char address[100];        /* "file:" before it */
 static char room[LARGE + 2];
 
 static void clean(void)
@@ -34,45 +31,6 @@ static int fresh(void **state)
 {
         clean();
         return mkdir(folder, 0700);
-}
-
-static struct ipw_link *open_with(const char *options, unsigned how)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        if (ipw_open(&link, text, how, 0, &why) < 0)
-                fail_msg("%s", why.text);
-        return link;
-}
-
-static void refuse(const char *text, unsigned how, int error, const char *part)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        int r = ipw_open(&link, text, how, 0, &why);
-
-        if (r != -error || why.error != error || !strstr(why.text, part) || link)
-                fail_msg("%s gave %d: %s", text, r, why.text);
-}
-
-static void refuse_with(const char *options, unsigned how, int error, const char *part)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        refuse(text, how, error, part);
-}
-
-static void expect_why(struct ipw_link *link, int error, const char *part)
-{
-        struct ipw_why why;
-
-        ipw_link_why(link, &why);
-        if (why.error != error || !strstr(why.text, part))
-                fail_msg("%d: %s", why.error, why.text);
 }
 
 /* What `echo -n TEXT >> FILE` does. */
@@ -127,19 +85,14 @@ static uint64_t discarded(struct ipw_link *link)
         return stats.discarded;
 }
 
-static int ready(struct pollfd p)
-{
-        return poll(&p, 1, 0);
-}
-
 static void test_names(void **state)
 {
         char text[200];
 
-        refuse("file:", IPW_PUB, EINVAL, "file:PATH");
-        refuse("file:/tmp/", IPW_PUB, EINVAL, "file:PATH");
-        refuse("file:/tmp/..", IPW_PUB, EINVAL, "file:PATH");
-        refuse("file:a#b", IPW_PUB, EINVAL, "%23");
+        talk_refuse("file:", IPW_PUB, EINVAL, "file:PATH");
+        talk_refuse("file:/tmp/", IPW_PUB, EINVAL, "file:PATH");
+        talk_refuse("file:/tmp/..", IPW_PUB, EINVAL, "file:PATH");
+        talk_refuse("file:a#b", IPW_PUB, EINVAL, "%23");
         refuse_with("?keep=0", IPW_PUB, EOPNOTSUPP, "keep=0");
         refuse_with("?until=last", IPW_SUB, EOPNOTSUPP, "until=last");
         refuse_with("?max=1", IPW_SUB, ERANGE, "2..1G");
@@ -148,9 +101,9 @@ static void test_names(void **state)
         refuse_with("", IPW_PULL, EOPNOTSUPP, "PUB SUB");
         refuse_with("", IPW_SUB | IPW_EXISTING, ENOENT, "no such file");
         (void)snprintf(text, sizeof(text), "file:%s/none/lines", folder);
-        refuse(text, IPW_PUB, ENOENT, "folder");
+        talk_refuse(text, IPW_PUB, ENOENT, "folder");
         assert_int_equal(chdir(folder), 0);
-        refuse("file:lines", IPW_PUB | IPW_EXISTING, ENOENT, "no such file");
+        talk_refuse("file:lines", IPW_PUB | IPW_EXISTING, ENOENT, "no such file");
 }
 
 static void test_kinds(void **state)
@@ -289,9 +242,9 @@ static void test_no_line(void **state)
                                       { .data = (char[]){ "d" }, .size = 1 } };
 
         assert_int_equal(send_text(out, "two\nlines"), -EINVAL);
-        expect_why(out, EINVAL, "newline");
+        talk_explains(out, EINVAL, "newline");
         assert_int_equal(send_text(out, "void\x18"), -EINVAL);
-        expect_why(out, EINVAL, "0x18");
+        talk_explains(out, EINVAL, "0x18");
         assert_int_equal(send_text(out, "\x18 fine"), 6);
         assert_int_equal(ipw_send_many(out, many, 4, 0), 2);
         assert_int_equal(ipw_send_many(out, many + 2, 2, 0), -EINVAL);
@@ -323,7 +276,7 @@ static void test_sizes(void **state)
         expect(in, "after");
         expect_error(small, EBADMSG);
         expect_error(small, EBADMSG);
-        expect_why(small, EBADMSG, "max=100");
+        talk_explains(small, EBADMSG, "max=100");
         assert_int_equal(ipw_close(small), 0);
         assert_int_equal(truncate(path, 0), 0);
         memset(large + 99, '\n', 1);
@@ -525,7 +478,7 @@ static void test_locked(void **state)
         }
         assert_int_equal(read(ends[0], &byte, 1), 1);
         assert_int_equal(ipw_send(out, &m, 0), -EAGAIN);
-        expect_why(out, EAGAIN, "lock");
+        talk_explains(out, EAGAIN, "lock");
         assert_int_equal(ipw_send(out, &m, IPW_MS(2)), -ETIMEDOUT);
         expect_error(in, EAGAIN);
         for (int endless = 0; endless < 2; endless++) { /* a writer that waits goes on when the holder dies */
@@ -601,13 +554,13 @@ static void test_replaced(void **state)
                 if (way == 2)
                         echo("of another file\n");
                 assert_int_equal(send_text(out, "to nobody"), -ESTALE);
-                expect_why(out, ESTALE, "open it again");
+                talk_explains(out, ESTALE, "open it again");
                 assert_int_equal(ready(p), 1);
                 expect(in, "words");
                 assert_int_equal(ready(p), 1);
                 expect_error(in, ESTALE);
                 expect_error(in, ESTALE);
-                expect_why(in, ESTALE, "open it again");
+                talk_explains(in, ESTALE, "open it again");
                 assert_int_equal(ipw_close(out), 0);
                 assert_int_equal(ipw_close(in), 0);
                 (void)unlink(path);
@@ -646,7 +599,7 @@ static void test_half_written(void **state)
                 shorten_to = n;
                 assert_int_equal(send_text(out, "line"), -ENOSPC);
                 sys_hook = NULL;
-                expect_why(out, ENOSPC, "no space");
+                talk_explains(out, ENOSPC, "no space");
                 expect_content("first\n", 6);
                 expect_error(in, EAGAIN);
         }
@@ -691,7 +644,7 @@ static void test_size_limit(void **state)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
         assert_int_equal(send_text(out, "nine byte"), 9);
         assert_int_equal(send_text(out, "and so ten"), -EFBIG); /* SIGXFSZ would end this program */
-        expect_why(out, EFBIG, "RLIMIT_FSIZE");
+        talk_explains(out, EFBIG, "RLIMIT_FSIZE");
         assert_int_equal(send_text(out, "nine more"), 9);
         assert_int_equal(send_text(out, ""), -EFBIG);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -10,15 +10,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "ipcway.h"
-#include "janitor.h"
 #include "seam.h"
-#include "unit.h"
+#include "subject.h"
 
-enum { DEPTH = 10, SIZE = 8192, PATIENCE = 20000 /* ms: only a hang takes so long */ };
+enum { DEPTH = 10, SIZE = 8192 };
 
-static char name[64];     /* "/ipcway-test-PID" */
-static char address[128]; /* "mq:" before it */
+static char name[64]; /* "/ipcway-test-PID"; the address has "mq:" before it */
 
 static void clean(void)
 {
@@ -29,37 +26,6 @@ static int fresh(void **state)
 {
         clean();
         return 0;
-}
-
-static struct ipw_link *open_with(const char *options, unsigned how)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        if (ipw_open(&link, text, how, 0, &why) < 0)
-                fail_msg("%s", why.text);
-        return link;
-}
-
-/* Opening must fail so, with a text that holds `part`. */
-static void refuse(const char *text, unsigned how, int error, const char *part)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        int r = ipw_open(&link, text, how, 0, &why);
-
-        if (r != -error || why.error != error || !strstr(why.text, part) || link)
-                fail_msg("%s gave %d: %s", text, r, why.text);
-}
-
-static void refuse_with(const char *options, unsigned how, int error, const char *part)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        refuse(text, how, error, part);
 }
 
 static mqd_t plain(int flags)
@@ -91,29 +57,23 @@ static void expect(struct ipw_link *link, const char *text, unsigned priority)
         assert_int_equal(m.priority, priority);
 }
 
-/* Is the descriptor ready now? */
-static int ready(struct pollfd p)
-{
-        return poll(&p, 1, 0);
-}
-
 static void test_names(void **state)
 {
         char longest[300] = "mq:/", text[300];
 
-        refuse("mq:jobs", IPW_PUSH, EINVAL, "mq:/jobs");
-        refuse("mq:", IPW_PUSH, EINVAL, "mq:/NAME");
-        refuse("mq:/", IPW_PUSH, EINVAL, "mq:/NAME");
-        refuse("mq:/.", IPW_PUSH, EINVAL, "mq:/NAME");
-        refuse("mq:/..", IPW_PUSH, EINVAL, "mq:/NAME");
-        refuse("mq:/a/b", IPW_PUSH, EINVAL, "one slash");
-        refuse("mq:/a#b", IPW_PUSH, EINVAL, "%23");
+        talk_refuse("mq:jobs", IPW_PUSH, EINVAL, "mq:/jobs");
+        talk_refuse("mq:", IPW_PUSH, EINVAL, "mq:/NAME");
+        talk_refuse("mq:/", IPW_PUSH, EINVAL, "mq:/NAME");
+        talk_refuse("mq:/.", IPW_PUSH, EINVAL, "mq:/NAME");
+        talk_refuse("mq:/..", IPW_PUSH, EINVAL, "mq:/NAME");
+        talk_refuse("mq:/a/b", IPW_PUSH, EINVAL, "one slash");
+        talk_refuse("mq:/a#b", IPW_PUSH, EINVAL, "%23");
         memset(longest + 4, 'n', 256);
-        refuse(longest, IPW_PUSH, EINVAL, "255");
+        talk_refuse(longest, IPW_PUSH, EINVAL, "255");
         longest[4 + 255] = 0;
-        refuse(longest, IPW_PUSH | IPW_EXISTING, ENOENT, "no such queue");
+        talk_refuse(longest, IPW_PUSH | IPW_EXISTING, ENOENT, "no such queue");
         (void)snprintf(text, sizeof(text), "%s?keep=0", address);
-        refuse(text, IPW_PUSH, EOPNOTSUPP, "keep=0");
+        talk_refuse(text, IPW_PUSH, EOPNOTSUPP, "keep=0");
         refuse_with("?until=last", IPW_PULL, EOPNOTSUPP, "until=last");
         refuse_with("?ack=disk", IPW_PUSH, EINVAL, "queued");
         refuse_with("?depth=0", IPW_PUSH, ERANGE, "1..65536");

@@ -13,15 +13,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "ipcway.h"
-#include "janitor.h"
 #include "seam.h"
-#include "unit.h"
+#include "subject.h"
 
-enum { PATIENCE = 20000 /* ms: only a hang takes so long */, NOBODY = 65534 };
+enum { NOBODY = 65534 };
 
 static key_t key;         /* follows from the pid */
-static char address[32];  /* "mq+sysv:0x..." */
 static char file[64];     /* for ftok(3) */
 static char by_file[100]; /* "mq+sysv:" and that */
 
@@ -50,47 +47,6 @@ static int fresh(void **state)
         fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         (void)close(fd);
         return fd < 0 ? -1 : 0;
-}
-
-static struct ipw_link *open_with(const char *options, unsigned how)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        if (ipw_open(&link, text, how, 0, &why) < 0)
-                fail_msg("%s", why.text);
-        return link;
-}
-
-/* Opening must fail so, with a text that holds `part`. */
-static void refuse(const char *text, unsigned how, int error, const char *part)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        int r = ipw_open(&link, text, how, 0, &why);
-
-        if (r != -error || why.error != error || !strstr(why.text, part) || link)
-                fail_msg("%s gave %d: %s", text, r, why.text);
-}
-
-static void refuse_with(const char *options, unsigned how, int error, const char *part)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        refuse(text, how, error, part);
-}
-
-/* The last error of the link must have a text that holds `part`. */
-static void explains(const struct ipw_link *link, int error, const char *part)
-{
-        struct ipw_why why = { 0 };
-
-        ipw_link_why(link, &why);
-        if (why.error != error || !strstr(why.text, part))
-                fail_msg("%d: %s", why.error, why.text);
 }
 
 static ssize_t send_text(struct ipw_link *link, const char *text, int64_t type, int64_t timeout)
@@ -263,7 +219,7 @@ static void test_types(void **state)
         expect(nine, INT64_MIN, "huge", INT64_MAX); /* the message's selector counts, not the link's */
         expect_nothing(in, 0);
         assert_int_equal(send_text(out, "x", -3, 0), -EINVAL);
-        explains(out, EINVAL, "positive");
+        talk_explains(out, EINVAL, "positive");
         expect_nothing(in, 0);
         ipw_close(out);
         ipw_close(in);
@@ -335,7 +291,7 @@ static void test_short_buffer(void **state)
         plain_send(id, "low", 2);
         plain_send(id, "late", 5);
         assert_int_equal(receive(in, few, sizeof(few), 0, &type, 0), -EMSGSIZE);
-        explains(in, EMSGSIZE, "9 bytes");
+        talk_explains(in, EMSGSIZE, "9 bytes");
         assert_int_equal(receive(in, few, sizeof(few), 5, &type, 0), -EMSGSIZE); /* the same one */
         assert_int_equal(queued(id), 3);
         assert_int_equal(receive(in, few, sizeof(few), 6, &type, 0), -EMSGSIZE); /* passes by it, and is kept too */
@@ -383,7 +339,7 @@ static void test_sizes(void **state)
         assert_int_equal(send_size(out, caps->max_msg, 0), caps->max_msg);
         assert_int_equal(receive(in, room, caps->max_msg, 0, &type, 0), caps->max_msg);
         assert_int_equal(send_size(out, caps->max_msg + 1, IPW_FOREVER), -EMSGSIZE);
-        explains(out, EMSGSIZE, "kernel.msgmax");
+        talk_explains(out, EMSGSIZE, "kernel.msgmax");
         expect_nothing(in, 0);
         free(room);
         ipw_close(out);
@@ -399,7 +355,7 @@ static void test_small_queue(void **state)
         assert_int_equal(ipw_link_caps(out)->max_msg, 100);
         assert_int_equal(ipw_link_caps(out)->capacity, 100);
         assert_int_equal(send_size(out, 101, IPW_FOREVER), -EMSGSIZE); /* by itself it would sleep for ever */
-        explains(out, EMSGSIZE, "size=");
+        talk_explains(out, EMSGSIZE, "size=");
         assert_int_equal(send_size(out, 100, IPW_FOREVER), 100);
         assert_int_equal(send_size(out, 1, 0), -EAGAIN);
         assert_int_equal(send_size(out, 0, 0), 0); /* an empty one takes no room */
@@ -430,7 +386,7 @@ static void test_limits_that_change(void **state)
 
         set_bytes(id, 500);
         assert_int_equal(send_size(out, 600, IPW_FOREVER), -EMSGSIZE);
-        explains(out, EMSGSIZE, "500 bytes");
+        talk_explains(out, EMSGSIZE, "500 bytes");
         assert_int_equal(send_size(out, 600, 0), -EMSGSIZE);
         set_bytes(id, 4096);
         assert_int_equal(msgsnd(id, &large, 4000, 0), 0); /* more than the receiver had reason to expect */
@@ -497,7 +453,7 @@ static void removed_under(unsigned how, int64_t timeout, const char *options, in
         assert_int_equal(ipw_remove(address, NULL), 0);
         assert_int_equal(reap(child), 0);
         assert_int_equal(send_size(keep, 1, IPW_FOREVER), -EIDRM);
-        explains(keep, EIDRM, "was removed");
+        talk_explains(keep, EIDRM, "was removed");
         ipw_close(keep);
 }
 
@@ -879,10 +835,10 @@ static void test_id(void **state)
         assert_int_equal(send_text(out, "by id", 0, 0), 5);
         plain_expect(id, "by id", 1);
         ipw_close(out);
-        refuse(text, IPW_PUSH | IPW_FRESH, EINVAL, "use a key");
+        talk_refuse(text, IPW_PUSH | IPW_FRESH, EINVAL, "use a key");
         assert_int_equal(ipw_remove(text, NULL), 0);
         assert_int_equal(ipw_remove(text, NULL), -ENOENT);
-        refuse(text, IPW_PUSH, ENOENT, "no queue has this id");
+        talk_refuse(text, IPW_PUSH, ENOENT, "no queue has this id");
 }
 
 static void test_bad_names(void **state)
@@ -919,15 +875,15 @@ static void test_bad_names(void **state)
                 struct ipw_address *a = NULL;
                 struct ipw_why why = { 0 };
 
-                refuse(rows[i].text, IPW_PULL, EINVAL, rows[i].part);
+                talk_refuse(rows[i].text, IPW_PULL, EINVAL, rows[i].part);
                 assert_int_equal(ipw_address_parse(&a, rows[i].text, &why), -EINVAL);
                 assert_null(a);
                 assert_int_equal(ipw_remove(rows[i].text, &why), -EINVAL);
         }
         (void)unlink(file);
         (void)snprintf(text, sizeof(text), "%s#A", by_file);
-        refuse(text, IPW_PULL, ENOENT, file);
-        refuse(text, IPW_PULL, ENOENT, "touch");
+        talk_refuse(text, IPW_PULL, ENOENT, file);
+        talk_refuse(text, IPW_PULL, ENOENT, "touch");
         assert_int_equal(ipw_remove(text, NULL), -ENOENT);
 }
 
@@ -1041,7 +997,7 @@ static void test_as_nobody(void **state)
                 become(NOBODY);
                 refuse_with("", IPW_PULL, EACCES, "permissions");
                 (void)snprintf(other, sizeof(other), "mq+sysv:0x%x?size=1G", (unsigned)key + 1);
-                refuse(other, IPW_PULL, EPERM, "kernel.msgmnb");
+                talk_refuse(other, IPW_PULL, EPERM, "kernel.msgmnb");
                 _exit(msgget(key + 1, 0) < 0 ? 0 : 2);
         }
         assert_int_equal(reap(child), 0);

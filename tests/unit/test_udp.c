@@ -8,8 +8,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "seam.h"
-#include "talk.h"
+#include "failing.h"
 
 static int fresh(void **state)
 {
@@ -306,23 +305,8 @@ static void test_how_far(void **state)
 
 /* ---- failures ------------------------------------------------------------------------------------------------------------------------------ */
 
-static int calls_left;
-
-static int fail_one(struct sys_call *call)
-{
-        if (calls_left-- != 0 || strcmp(call->site->call, "close") == 0)
-                return 0;
-        call->result = -ENOMEM;
-        return 1;
-}
-
-static void nothing_after(struct sys_call *call)
-{
-}
-
 static void test_opening_fails_anywhere(void **state)
 {
-        static const struct sys_hook hook = { fail_one, nothing_after };
         char at[64];
         const struct {
                 const char *at;
@@ -333,27 +317,8 @@ static void test_opening_fails_anywhere(void **state)
                      { "udp:239.255.77.1:5000", IPW_SUB } };
 
         (void)snprintf(at, sizeof(at), "udp:127.0.0.1:%u", free_port());
-        for (size_t i = 0; i < COUNT_OF(ends); i++) {
-                int before = open_descriptors(), failed = 0;
-
-                for (int call = 0;; call++) {
-                        struct ipw_link *l = NULL;
-                        struct ipw_why why = { 0 };
-                        int r;
-
-                        calls_left = call;
-                        sys_hook = &hook;
-                        r = ipw_open(&l, ends[i].at, ends[i].how, 0, &why);
-                        sys_hook = NULL;
-                        assert_true(r < 0 ? why.text[0] && !l : l != NULL);
-                        failed += r < 0;
-                        ipw_close(l);
-                        assert_int_equal(open_descriptors(), before);
-                        if (calls_left >= 0)
-                                break;
-                }
-                assert_true(failed > 3);
-        }
+        for (size_t i = 0; i < COUNT_OF(ends); i++)
+                failing_opens(ends[i].at, ends[i].how, NULL);
 }
 
 int main(void)

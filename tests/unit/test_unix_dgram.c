@@ -6,8 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "seam.h"
-#include "talk.h"
+#include "failing.h"
 
 enum { SOMEBODY = 12345 };
 
@@ -275,24 +274,11 @@ static void test_squatted_abstract_name(void **state)
         close(ready[1]);
 }
 
-static int no_netlink(struct sys_call *call)
-{
-        if (strcmp(call->site->call, "socket") != 0 || !strstr(call->site->meaning, "kernel for its sockets"))
-                return 0;
-        call->result = -EPROTONOSUPPORT;
-        return 1;
-}
-
-static void nothing_after(struct sys_call *call)
-{
-}
-
 static void test_kernel_without_a_list(void **state)
 {
-        static const struct sys_hook hook = { no_netlink, nothing_after };
         struct ipw_link *in = talk_open(abstract, IPW_PULL), *out;
 
-        sys_hook = &hook;
+        sys_hook = &failing_no_list;
         talk_refuse(abstract, IPW_PUSH, EPERM, "unix_diag");
         ipw_close(in);
         in = talk_open(address, IPW_PULL); /* a path does without */
@@ -335,20 +321,8 @@ static void test_names(void **state)
         assert_int_equal(ipw_remove(abstract, &why), -EOPNOTSUPP);
 }
 
-static int calls_left;
-
-static int fail_one(struct sys_call *call)
-{
-        if (calls_left-- != 0 || strcmp(call->site->call, "close") == 0 || strcmp(call->site->call, "unlinkat") == 0)
-                return 0;
-        call->result = -ENOMEM;
-        return 1;
-}
-
-/* Whichever call of opening fails: there is a text, and neither a descriptor nor a name stays. */
 static void test_opening_fails_anywhere(void **state)
 {
-        static const struct sys_hook hook = { fail_one, nothing_after };
         char made[256];
         const struct {
                 const char *at;
@@ -358,28 +332,9 @@ static void test_opening_fails_anywhere(void **state)
         (void)snprintf(made, sizeof(made), "%s?identity=1&buffer=64K&mode=0640&group=%u", address, getegid());
         for (size_t i = 0; i < COUNT_OF(ends); i++) {
                 struct ipw_link *in = ends[i].how == IPW_PUSH ? talk_open(ends[i].at, IPW_PULL) : NULL;
-                int before = open_descriptors(), failed = 0;
 
-                for (int call = 0;; call++) {
-                        struct ipw_link *l = NULL;
-                        struct ipw_why why = { 0 };
-                        int r;
-
-                        calls_left = call;
-                        sys_hook = &hook;
-                        r = ipw_open(&l, ends[i].at, ends[i].how, 0, &why);
-                        sys_hook = NULL;
-                        assert_true(r < 0 ? why.text[0] && !l : l != NULL);
-                        failed += r < 0;
-                        ipw_close(l);
-                        assert_int_equal(open_descriptors(), before);
-                        if (!in)
-                                assert_int_equal(access(name, F_OK), -1);
-                        if (calls_left >= 0)
-                                break;
-                }
-                assert_true(failed > 5);
-                ipw_close(in);
+                failing_opens(ends[i].at, ends[i].how, in ? NULL : name);
+                (void)ipw_close(in);
         }
 }
 

@@ -12,18 +12,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "ipcway.h"
-#include "janitor.h"
-#include "seam.h"
-#include "unit.h"
+#include "failing.h"
+#include "subject.h"
 
-#define SCHEME   "unix+seqpacket:"
-#define PATIENCE IPW_MS(20000) /* only a hang takes so long */
+#define SCHEME "unix+seqpacket:"
 
-static char folder[64];   /* "/tmp/ipcway-test-PID" */
-static char name[96];     /* in it */
-static char address[128]; /* of that name */
-static char deep[600];    /* a folder in it with a long path */
+static char folder[64]; /* "/tmp/ipcway-test-PID" */
+static char name[96];   /* in it */
+static char deep[600];  /* a folder in it with a long path */
 static const char *const others[] = { "file", "fifo", "link", "target", "socket", "old" };
 
 static void clean(void)
@@ -65,55 +61,18 @@ static int after(void **state)
         return open_descriptors() == (int)(intptr_t)*state ? 0 : -1; /* a test that failed leaves more, and says why itself */
 }
 
-static struct ipw_link *open_at(const char *text, unsigned how)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-
-        if (ipw_open(&link, text, how, 0, &why) < 0)
-                fail_msg("%s: %s", text, why.text);
-        return link;
-}
-
-static struct ipw_link *open_with(const char *options, unsigned how)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        return open_at(text, how);
-}
-
-/* Opening must fail so, with a text that holds `part`. */
-static void refuse(const char *text, unsigned how, int error, const char *part)
-{
-        struct ipw_link *link = NULL;
-        struct ipw_why why = { 0 };
-        int r = ipw_open(&link, text, how, 0, &why);
-
-        if (r != -error || why.error != error || !strstr(why.text, part) || link)
-                fail_msg("%s gave %d: %s", text, r, why.text);
-}
-
-static void refuse_with(const char *options, unsigned how, int error, const char *part)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        refuse(text, how, error, part);
-}
-
 static void send_text(struct ipw_link *l, const char *text)
 {
         struct ipw_message m = { .data = (char *)text, .size = strlen(text) };
 
-        assert_int_equal(ipw_send(l, &m, PATIENCE), strlen(text));
+        assert_int_equal(ipw_send(l, &m, IPW_MS(PATIENCE)), strlen(text));
 }
 
 static struct ipw_message expect(struct ipw_link *l, const char *text)
 {
         static char room[256];
         struct ipw_message m = { .data = room, .capacity = sizeof(room) };
-        ssize_t n = ipw_recv(l, &m, PATIENCE);
+        ssize_t n = ipw_recv(l, &m, IPW_MS(PATIENCE));
 
         if (n != (ssize_t)strlen(text) || memcmp(room, text, strlen(text)) != 0)
                 fail_msg("expected \"%s\", got %zd: \"%.*s\"", text, n, n > 0 ? (int)n : 0, room);
@@ -231,7 +190,7 @@ static void test_plain_pair_and_push_listen(void **state)
         send_text(l, "answer");
         plain_expect(fd, "answer");
         close(fd);
-        assert_int_equal(try_recv(l, PATIENCE), -EPIPE);
+        assert_int_equal(try_recv(l, IPW_MS(PATIENCE)), -EPIPE);
         ipw_close(l);
         l = open_with("", IPW_PUSH | IPW_LISTEN);
         fd = plain_dial();
@@ -269,9 +228,9 @@ static void test_not_there_yet(void **state)
         refuse_with("", IPW_PUSH, EAGAIN, "nobody listens there yet");
         pid = fork_child();
         if (pid == 0) {
-                if (ipw_open(&out, address, IPW_PUSH, PATIENCE, &why) < 0)
+                if (ipw_open(&out, address, IPW_PUSH, IPW_MS(PATIENCE), &why) < 0)
                         _exit(1);
-                _exit(ipw_send(out, &(struct ipw_message){ .data = (char *)"late", .size = 4 }, PATIENCE) == 4 ? 0 : 2);
+                _exit(ipw_send(out, &(struct ipw_message){ .data = (char *)"late", .size = 4 }, IPW_MS(PATIENCE)) == 4 ? 0 : 2);
         }
         await_sleep(pid);
         in = open_with("", IPW_PULL);
@@ -311,72 +270,29 @@ static void test_name_is_taken(void **state)
         assert_non_null(strstr(why.text, name));
 }
 
-static int no_netlink(struct sys_call *call)
-{
-        if (strcmp(call->site->call, "socket") != 0 || !strstr(call->site->meaning, "kernel for its sockets"))
-                return 0;
-        call->result = -EPROTONOSUPPORT;
-        return 1;
-}
-
-static void nothing_after(struct sys_call *call)
-{
-}
-
 /* A refused connection alone proves nothing: then a person must say so. */
 static void test_kernel_without_a_list(void **state)
 {
-        static const struct sys_hook hook = { no_netlink, nothing_after };
         struct ipw_why why;
 
         close(plain_listen());
-        sys_hook = &hook;
+        sys_hook = &failing_no_list;
         refuse_with("", IPW_PULL, EADDRINUSE, "ipcway remove");
         assert_int_equal(access(name, F_OK), 0);
         assert_int_equal(ipw_remove(address, &why), 0);
         sys_hook = NULL;
 }
 
-static int calls_left;
-
-static int fail_one(struct sys_call *call)
-{
-        if (calls_left-- != 0 || strcmp(call->site->call, "close") == 0 || strcmp(call->site->call, "unlinkat") == 0)
-                return 0;
-        call->result = -ENOMEM;
-        return 1;
-}
-
-/* Whichever call of opening fails: there is a text, and neither a descriptor nor a name stays. */
 static void test_opening_fails_anywhere(void **state)
 {
-        static const struct sys_hook hook = { fail_one, nothing_after };
         static const unsigned roles[] = { IPW_PULL, IPW_PUSH | IPW_LISTEN, IPW_PAIR | IPW_LISTEN, IPW_PUSH };
         char text[256];
 
         (void)snprintf(text, sizeof(text), "%s?identity=1&buffer=64K&mode=0640&group=%u", address, getegid());
         for (size_t i = 0; i < COUNT_OF(roles); i++) {
-                int at = roles[i] == IPW_PUSH ? plain_listen() : -1, before = open_descriptors(), failed = 0;
+                int at = roles[i] == IPW_PUSH ? plain_listen() : -1;
 
-                for (int call = 0;; call++) {
-                        struct ipw_link *l = NULL;
-                        struct ipw_why why = { 0 };
-                        int r;
-
-                        calls_left = call;
-                        sys_hook = &hook;
-                        r = ipw_open(&l, text, roles[i], 0, &why);
-                        sys_hook = NULL;
-                        assert_true(r < 0 ? why.text[0] && !l : l != NULL);
-                        failed += r < 0;
-                        ipw_close(l);
-                        assert_int_equal(open_descriptors(), before);
-                        if (at < 0)
-                                assert_int_equal(access(name, F_OK), -1);
-                        if (calls_left >= 0)
-                                break;
-                }
-                assert_true(failed > 5);
+                failing_opens(text, roles[i], at < 0 ? name : NULL);
                 if (at >= 0)
                         close(at);
         }
@@ -403,7 +319,7 @@ static void test_two_find_it_dead(void **state)
 
                                 close(go[1]);
                                 (void)read(go[0], &byte, 1);
-                                r = ipw_open(&l, address, IPW_PULL, PATIENCE, NULL);
+                                r = ipw_open(&l, address, IPW_PULL, IPW_MS(PATIENCE), NULL);
                                 close(done[1]);
                                 (void)read(done[0], &byte, 1); /* stay until all have tried */
                                 ipw_close(l);
@@ -463,7 +379,7 @@ static void test_symbolic_link(void **state)
         assert_return_code(unlink(target), errno);
         assert_return_code(symlink(name, target), errno);
         (void)snprintf(target, sizeof(target), SCHEME "%s/target", folder);
-        refuse(target, IPW_PUSH, ELOOP, "symbolic link"); /* although a listener is behind it */
+        talk_refuse(target, IPW_PUSH, ELOOP, "symbolic link"); /* although a listener is behind it */
         ipw_close(l);
 }
 
@@ -488,19 +404,19 @@ static void test_bad_addresses(void **state)
 {
         char text[400] = SCHEME "@";
 
-        refuse(SCHEME "/tmp/", IPW_PULL, EINVAL, "names a folder");
-        refuse(SCHEME "@", IPW_PULL, EINVAL, "needs a name");
-        refuse(SCHEME, IPW_PULL, EINVAL, "ipw_ends()");
-        refuse(SCHEME "/tmp/x#1", IPW_PULL, EINVAL, "%23");
-        refuse(SCHEME "@x?mode=0600", IPW_PULL, EINVAL, "no permissions");
-        refuse(SCHEME "/nowhere/x", IPW_PULL, ENOENT, "/nowhere");
+        talk_refuse(SCHEME "/tmp/", IPW_PULL, EINVAL, "names a folder");
+        talk_refuse(SCHEME "@", IPW_PULL, EINVAL, "needs a name");
+        talk_refuse(SCHEME, IPW_PULL, EINVAL, "ipw_ends()");
+        talk_refuse(SCHEME "/tmp/x#1", IPW_PULL, EINVAL, "%23");
+        talk_refuse(SCHEME "@x?mode=0600", IPW_PULL, EINVAL, "no permissions");
+        talk_refuse(SCHEME "/nowhere/x", IPW_PULL, ENOENT, "/nowhere");
         refuse_with("?group=no-such-group-here", IPW_PULL, ENOENT, "no such group");
         assert_int_equal(access(name, F_OK), -1); /* what failed left nothing behind */
         refuse_with("", IPW_PULL | IPW_EXISTING, EINVAL, "IPW_EXISTING");
         refuse_with("", IPW_PUSH | IPW_FRESH, EINVAL, "IPW_FRESH");
         refuse_with("", IPW_PAIR, EINVAL, "IPW_LISTEN");
         memset(text + strlen(text), 'n', 107);
-        refuse(text, IPW_PULL, ENAMETOOLONG, "at most 106 bytes");
+        talk_refuse(text, IPW_PULL, ENAMETOOLONG, "at most 106 bytes");
 }
 
 static void test_long_path(void **state)
@@ -511,8 +427,8 @@ static void test_long_path(void **state)
         assert_return_code(mkdir(deep, 0700), errno);
         (void)snprintf(text, sizeof(text), SCHEME "%s/socket", deep);
         assert_true(strlen(text) > 200);
-        in = open_at(text, IPW_PULL);
-        out = open_at(text, IPW_PUSH);
+        in = talk_open(text, IPW_PULL);
+        out = talk_open(text, IPW_PUSH);
         send_text(out, "far");
         expect(in, "far");
         ipw_close(out);
@@ -527,10 +443,10 @@ static void test_abstract(void **state)
         struct ipw_why why;
 
         (void)snprintf(text, sizeof(text), SCHEME "@ipcway-test-%d", (int)getpid());
-        refuse(text, IPW_PUSH, EAGAIN, "nobody listens there yet");
-        in = open_at(text, IPW_PULL);
-        refuse(text, IPW_PULL, EADDRINUSE, "somebody has this name");
-        out = open_at(text, IPW_PUSH);
+        talk_refuse(text, IPW_PUSH, EAGAIN, "nobody listens there yet");
+        in = talk_open(text, IPW_PULL);
+        talk_refuse(text, IPW_PULL, EADDRINUSE, "somebody has this name");
+        out = talk_open(text, IPW_PUSH);
         send_text(out, "nowhere on disk");
         expect(in, "nowhere on disk");
         assert_int_equal(ipw_remove(text, &why), -EOPNOTSUPP);
@@ -865,12 +781,12 @@ static pid_t sender(const char *what, int times, int stay)
                 struct ipw_link *out;
                 char text[64];
 
-                if (ipw_open(&out, address, IPW_PUSH, PATIENCE, NULL) < 0)
+                if (ipw_open(&out, address, IPW_PUSH, IPW_MS(PATIENCE), NULL) < 0)
                         _exit(1);
                 for (int i = 0; i < times; i++) {
                         struct ipw_message m = { .data = text, .size = (size_t)snprintf(text, sizeof(text), "%s %d", what, i) };
 
-                        if (ipw_send(out, &m, PATIENCE) < 0)
+                        if (ipw_send(out, &m, IPW_MS(PATIENCE)) < 0)
                                 _exit(2);
                 }
                 while (stay)
@@ -919,7 +835,7 @@ static void test_four_at_once(void **state)
         for (int i = 0; i < 4 * TIMES; i++) {
                 int who, number;
 
-                n = ipw_recv(in, &m, PATIENCE);
+                n = ipw_recv(in, &m, IPW_MS(PATIENCE));
                 assert_true(n > 0);
                 text[n] = 0;
                 assert_int_equal(sscanf(text, "%d %d", &who, &number), 2);
@@ -930,7 +846,7 @@ static void test_four_at_once(void **state)
         assert_int_equal(try_recv(in, 0), -EAGAIN); /* the silent one is still there */
         assert_int_equal(peers(in), 1);
         ipw_close(silent);
-        assert_int_equal(try_recv(in, PATIENCE), -EPIPE);
+        assert_int_equal(try_recv(in, IPW_MS(PATIENCE)), -EPIPE);
         ipw_close(in);
 }
 
@@ -1077,7 +993,7 @@ static void *say_hello(void *link)
 {
         struct ipw_message m = { .data = (char *)"hello", .size = 5 };
 
-        return (void *)(intptr_t)ipw_send(link, &m, PATIENCE);
+        return (void *)(intptr_t)ipw_send(link, &m, IPW_MS(PATIENCE));
 }
 
 /* One thread per direction, both asleep before anybody has dialled; either may be the one to meet the peer. */
@@ -1119,7 +1035,7 @@ static void test_accept(void **state)
                 assert_int_equal(ipw_accept(l, &one, 0), -EAGAIN);
                 fds[0] = plain_dial();
                 fds[1] = plain_dial();
-                assert_int_equal(ipw_accept(l, &one, PATIENCE), 0);
+                assert_int_equal(ipw_accept(l, &one, IPW_MS(PATIENCE)), 0);
                 assert_int_equal(ipw_accept(l, &two, IPW_FOREVER), 0);
                 plain_send(fds[1], "to two");
                 plain_send(fds[0], "to one");
@@ -1130,7 +1046,7 @@ static void test_accept(void **state)
                 assert_int_equal(i == 2 ? ipw_send(l, &(struct ipw_message){ .data = (char *)"x", .size = 1 }, 0) : try_recv(l, 0),
                                  -EOPNOTSUPP);
                 close(fds[0]);
-                assert_int_equal(try_recv(one, PATIENCE), -EPIPE);
+                assert_int_equal(try_recv(one, IPW_MS(PATIENCE)), -EPIPE);
                 ipw_close(one);
                 ipw_close(two);
                 close(fds[1]);
