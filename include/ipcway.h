@@ -109,7 +109,7 @@ struct ipw_message {
         unsigned flags;    /* IPW_DEFER in; < IPW_HAS_* */
         int64_t type;      /* < System V type; send: 0 is the link's `type=` */
         int64_t selector;  /* receive: which types, as msgrcv(2) means it; 0: the link's `select=` */
-        uint32_t priority; /* < */
+        uint32_t priority; /* < of POSIX queues; send: 0 is the link's `priority=` */
         uint32_t fd_room;  /* receive: room at fds; 0: descriptors that come along are closed */
         uint32_t fd_count; /* send: descriptors at fds; < receive, if fd_room: those that came, CLOEXEC and now the caller's */
         int *fds;
