@@ -1042,7 +1042,7 @@ static int whole_life(void)
         struct ipw_link *out = NULL, *in = NULL;
         struct ipw_why why = { 0 };
         struct pollfd p;
-        char text[64], room[64], few[1];
+        char text[160], room[64], few[1];
         int64_t type;
         int good = 0;
 
