@@ -24,9 +24,10 @@ struct first {
         struct link link;
         struct listener *listener;
         pthread_mutex_t lock;
-        struct link *peer; /* atomic; set once */
-        bool handing;      /* conversations are handed out; under the lock */
-        int sets[2];       /* by direction - 1; -1: not asked for; under the lock */
+        struct link *peer;    /* atomic; set once */
+        struct link *waiting; /* has come, and could not be taken in; what it has sent is acknowledged; under the lock */
+        bool handing;         /* conversations are handed out; under the lock */
+        int sets[2];          /* by direction - 1; -1: not asked for; under the lock */
 };
 
 static struct first *of(struct link *link)
@@ -52,14 +53,20 @@ static int set_peer(struct first *f, struct link *peer, unsigned direction)
         int r = pollfd_of(peer, direction, &p);
 
         event.events = (uint32_t)p.events; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
-        return r < 0 ? r : sys_epoll_ctl("the first peer", f->sets[direction - 1], EPOLL_CTL_ADD, p.fd, &event);
+        if (r == 0)
+                r = sys_epoll_ctl("the first peer", f->sets[direction - 1], EPOLL_CTL_ADD, p.fd, &event);
+        return r == -EEXIST ? 0 : r; /* an earlier try came so far */
 }
 
 /* The next peer, passing over those that are not taken. */
-static int next_peer(struct listener *l, struct link **peer)
+static int next_peer(struct first *f, struct link **peer)
 {
+        struct listener *l = f->listener;
         int r = -EAGAIN;
 
+        *peer = steal(&f->waiting);
+        if (*peer)
+                return 0;
         for (unsigned i = 0; i < LISTENER_TURN; i++) {
                 r = l->ops->accept(l, peer);
                 if (r != -ECONNABORTED)
@@ -78,14 +85,14 @@ static int meet_first(struct first *f)
                 return 0;
         if (f->handing)
                 return -EOPNOTSUPP;
-        r = next_peer(f->listener, &peer);
+        r = next_peer(f, &peer);
         if (r < 0)
                 return r;
         for (unsigned i = 0; r == 0 && i < COUNT_OF(f->sets); i++)
                 if (f->sets[i] >= 0)
                         r = set_peer(f, peer, i + 1);
         if (r < 0) {
-                peer->ops->close(peer, 0);
+                f->waiting = peer;
                 return r;
         }
         for (unsigned i = 0; i < COUNT_OF(f->sets); i++)
@@ -256,7 +263,7 @@ static int first_accept(struct link *link, struct link **out)
 
         (void)pthread_mutex_lock(&f->lock);
         f->handing = !f->peer;
-        r = f->handing ? next_peer(f->listener, out) : -EBUSY;
+        r = f->handing ? next_peer(f, out) : -EBUSY;
         (void)pthread_mutex_unlock(&f->lock);
         return r;
 }
@@ -281,6 +288,8 @@ static void first_close(struct link *link, int inherited)
 
         if (f->peer)
                 f->peer->ops->close(f->peer, inherited);
+        if (f->waiting)
+                f->waiting->ops->close(f->waiting, inherited);
         f->listener->ops->close(f->listener, inherited);
         for (unsigned i = 0; i < COUNT_OF(f->sets); i++)
                 sys_closep(&f->sets[i]);

@@ -109,22 +109,14 @@ static int agree(const struct stream *s, const char **word, struct ipw_why *why)
         return 0;
 }
 
-static void close_stream(struct stream **s)
-{
-        if (*s)
-                (*s)->ops->close(*s, 0);
-}
-
 int framing_no_sp(const char *name, struct ipw_why *why)
 {
         return why_set(why, EOPNOTSUPP,
                        "%s: framing=sp needs a stream socket, for both sides begin with a greeting; take framing=frame or line", name);
 }
 
-int framing_open(struct stream *stream, const char *word, const struct request *request, struct link **out, struct ipw_why *why)
+int framing_try(struct stream *s, const char *word, const struct request *request, struct link **out, struct ipw_why *why)
 {
-        _cleanup_(close_stream)
-        struct stream *s = stream;
         _cleanup_(inbox_freep)
         struct inbox *in = NULL;
         char *address = s->address;
@@ -156,7 +148,15 @@ int framing_open(struct stream *stream, const char *word, const struct request *
                 return r;
         s->address = NULL;
         (*out)->address = address;
-        (void)steal(&s);
         (void)steal(&in);
         return 0;
+}
+
+int framing_open(struct stream *s, const char *word, const struct request *request, struct link **out, struct ipw_why *why)
+{
+        int r = framing_try(s, word, request, out, why);
+
+        if (r < 0)
+                s->ops->close(s, 0);
+        return r;
 }

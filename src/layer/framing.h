@@ -47,6 +47,9 @@ struct framing_options framing_options(const struct ipw_address *);
 /* Makes a link of a stream, which it owns from then on, also on failure. `word` is one of the above. */
 int framing_open(struct stream *, const char *word, const struct request *, struct link **, struct ipw_why *);
 
+/* The same, but on failure the stream is still the caller's, as it was. */
+int framing_try(struct stream *, const char *word, const struct request *, struct link **, struct ipw_why *);
+
 /* -EOPNOTSUPP with a text: framing=sp over what is no stream socket. */
 int framing_no_sp(const char *name, struct ipw_why *);
 

@@ -17,6 +17,9 @@
  * one who came first goes. No descriptors left, or PEERS_MAX peers: the listener leaves the set, so that those who wait do not keep it ready for nothing,
  * and comes back when a peer has gone or RETRY has passed.
  *
+ * What is missing here is no peer's fault, and what he has sent is acknowledged: who has come and cannot be taken in for want of memory waits, before
+ * everybody else, and is tried again when RETRY has passed; who is in stays.
+ *
  * A link either serves its peers itself or hands them out by accept, never both: a wait for newcomers would otherwise wake for every message.
  */
 #include "hub.h"
@@ -62,13 +65,14 @@ struct hub {
         int epoll, timer;
         int bell; /* rung while a peer stands in the queue, which the kernel cannot know; -1: nobody asked for a descriptor */
         bool rung;
-        struct peer *peers; /* whose turn it is to be sent to; any, for receiving */
+        struct link *waiting; /* has come, and could not be taken in; NULL: nobody */
+        struct peer *peers;   /* whose turn it is to be sent to; any, for receiving */
         unsigned count;
         struct peer *ready, *ready_last;
         struct peer *blocked; /* sending: the one peer that the last message waits for */
         uint64_t last_id;
         unsigned since_look;
-        bool until_last, had_peers, paused, handing, ended;
+        bool until_last, had_peers, paused, retries, handing, ended;
         unsigned strangers;
         int64_t retry_at, alarm; /* when to listen again, if paused; when the timer will fire, or NEVER */
         int failed;              /* sending: a peer has taken what it still owed with it */
@@ -173,6 +177,7 @@ static void pause_listening(struct hub *h)
                 (void)sys_epoll_ctl("no room for another peer now", h->epoll, EPOLL_CTL_DEL, h->listener->fd, NULL);
                 h->paused = true;
         }
+        h->retries = true;
         h->retry_at = clock_now() + RETRY;
         set_alarm(h, h->retry_at);
 }
@@ -305,7 +310,20 @@ static void drop_strangers(struct hub *h, bool crowded)
                 set_alarm(h, next);
 }
 
-/* Takes the link over, also on failure. */
+/* What this process lacks, and no fault of the peer's: what it has sent waits until there is more. */
+static bool is_want(ssize_t error)
+{
+        return error == -ENOMEM || error == -ENOBUFS || error == -EMFILE || error == -ENFILE || error == -ENOSPC;
+}
+
+static int keep_waiting(struct hub *h, struct peer *p, struct link *link, int error)
+{
+        free(p);
+        h->waiting = link;
+        return error;
+}
+
+/* Takes the link over. On failure it waits, or, with -ECONNABORTED, is gone. */
 static int add(struct hub *h, struct link *link)
 {
         struct peer *p;
@@ -315,25 +333,27 @@ static int add(struct hub *h, struct link *link)
                 drop_strangers(h, true);
         p = sys_alloc("a peer", sizeof(*p));
         if (!p)
-                r = -ENOMEM;
-        if (r == 0) {
-                p->link = link;
-                p->id = h->last_id + 1;
-                p->stranger = link->stranger;
-                if (p->stranger && link->ops->turn)
-                        r = link->ops->turn(link); /* our greeting; his has mostly come already */
-                if (r < 0 && r != -EAGAIN && r != -EPIPE) {
+                return keep_waiting(h, p, link, -ENOMEM);
+        p->link = link;
+        p->id = h->last_id + 1;
+        p->stranger = link->stranger;
+        if (p->stranger && link->ops->turn)
+                r = link->ops->turn(link); /* our greeting; his has mostly come already */
+        if (is_want(r))
+                return keep_waiting(h, p, link, r);
+        if (r < 0 && r != -EAGAIN) {
+                if (r != -EPIPE) {
                         note_fault(h, p, r);
                         count(&h->link.stats.discarded, h->link.stats.discarded + 1);
                 }
-                p->stranger = link->stranger;
-                r = r < 0 && r != -EAGAIN ? -ECONNABORTED : watch_peer(h, p, EPOLL_CTL_ADD);
-        }
-        if (r < 0) {
                 link->ops->close(link, 0);
                 free(p);
-                return r;
+                return -ECONNABORTED;
         }
+        p->stranger = link->stranger;
+        r = watch_peer(h, p, EPOLL_CTL_ADD);
+        if (r < 0)
+                return keep_waiting(h, p, link, r);
         h->last_id = p->id;
         if (p->stranger) {
                 h->strangers++;
@@ -361,7 +381,8 @@ static int take_in(struct hub *h)
         int taken = 0, r = 0;
 
         for (unsigned i = 0; i < LISTENER_TURN && r >= 0; i++) {
-                r = h->count < PEERS_MAX ? h->listener->ops->accept(h->listener, &link) : -EMFILE;
+                link = steal(&h->waiting);
+                r = link ? 0 : h->count < PEERS_MAX ? h->listener->ops->accept(h->listener, &link) : -EMFILE;
                 if (r == -ECONNABORTED) {
                         r = 0;
                         continue;
@@ -380,10 +401,15 @@ static int take_in(struct hub *h)
 /* Once the timer has been read. */
 static void timer_fired(struct hub *h)
 {
+        bool again = h->retries && h->retry_at <= clock_now();
+
         h->alarm = NEVER;
-        if (h->paused && h->retry_at <= clock_now())
-                (void)listen_again(h);
-        else if (h->paused)
+        h->retries &= !again;
+        if (again && listen_again(h) < 0)
+                pause_listening(h);
+        else if (again)
+                (void)take_in(h); /* who waits with us does not show in the set */
+        if (h->retries)
                 set_alarm(h, h->retry_at);
         if (h->strangers)
                 drop_strangers(h, false);
@@ -429,12 +455,6 @@ static bool at_end(struct hub *h)
         h->listener->ops->shut(h->listener);
         (void)listen_again(h); /* what is shut polls ready for ever, so a loop sees the end too */
         return h->ended = true;
-}
-
-/* What this process lacks, and no fault of the peer's: what it has sent waits until there is more. */
-static bool is_want(ssize_t error)
-{
-        return error == -ENOMEM || error == -ENOBUFS || error == -EMFILE || error == -ENFILE;
 }
 
 /* So that it is the next that is tried. */
@@ -721,12 +741,13 @@ static int hub_accept(struct link *link, struct link **out)
         if (h->had_peers)
                 return -EBUSY;
         h->handing = true;
-        for (unsigned i = 0; i < LISTENER_TURN; i++) {
+        *out = steal(&h->waiting);
+        for (unsigned i = 0; !*out && i < LISTENER_TURN; i++) {
                 r = h->listener->ops->accept(h->listener, out);
                 if (r != -ECONNABORTED)
                         return r;
         }
-        return -EAGAIN;
+        return *out ? 0 : -EAGAIN;
 }
 
 static int hub_why(struct link *link, unsigned direction, int error, struct ipw_why *why)
@@ -759,6 +780,8 @@ static void hub_close(struct link *link, int inherited)
                 free(p);
                 p = next;
         }
+        if (h->waiting)
+                h->waiting->ops->close(h->waiting, inherited);
         h->listener->ops->close(h->listener, inherited);
         sys_closep(&h->bell);
         sys_closep(&h->timer);

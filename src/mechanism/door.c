@@ -23,34 +23,69 @@ static unsigned ways_of(const struct request *request)
 {
         const char *framing = address_text(request->address, "framing");
 
+        if (!framing)
+                return request->ways;
         return strcmp(framing, "auto") == 0 || strcmp(framing, "sp") == 0 ? request->ways : IPW_RECV | IPW_SEND;
+}
+
+/* Nothing came of it: is the connection gone, or are we not able to go on? */
+static int not_now(struct door *d, int error)
+{
+        switch (-error) {
+        case ENOTCONN:
+        case ECONNRESET:
+        case ECONNABORTED:
+                sys_closep(&d->came);
+                return -ECONNABORTED;
+        case EAGAIN:
+                return -ENOBUFS; /* to a listener it would mean that nobody waits */
+        default:
+                return error;
+        }
+}
+
+/* A conversation of whoever has come. Until there is one he stays. */
+static int converse(struct door *d, struct link **out)
+{
+        struct request request = d->request;
+        uid_t uid;
+        int r;
+
+        request.ways = ways_of(&request);
+        if (!d->stream) {
+                r = d->kind->admit(d, d->came, &uid);
+                if (r == -EPERM) {
+                        d->listener.refused++;
+                        d->listener.refused_uid = uid;
+                        sys_closep(&d->came);
+                        return -ECONNABORTED;
+                }
+                if (r == 0)
+                        r = d->kind->link ? d->kind->link(d, d->came, out) : d->kind->stream(d, d->came, request.ways, &d->stream);
+                if (r < 0)
+                        return not_now(d, r);
+                (void)steal_fd(&d->came);
+        }
+        if (d->kind->link)
+                return 0;
+        r = framing_try(d->stream, address_text(request.address, "framing"), &request, out, NULL);
+        if (r == 0)
+                d->stream = NULL;
+        return r;
 }
 
 static int door_accept(struct listener *l, struct link **out)
 {
         struct door *d = of(l);
-        _cleanup_(sys_closep)
-        int fd = sys_accept4("let the next peer in", l->fd, NULL, NULL, SOCK_CLOEXEC);
-        struct request request = d->request;
-        struct stream *s;
-        uid_t uid;
-        int r;
 
-        if (fd < 0)
-                return fd;
-        r = d->kind->admit(d, fd, &uid);
-        if (r == -EPERM) {
-                l->refused++;
-                l->refused_uid = uid;
-                return -ECONNABORTED;
+        if (d->came < 0 && !d->stream) {
+                int fd = sys_accept4("let the next peer in", l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+                if (fd < 0)
+                        return fd;
+                d->came = fd;
         }
-        request.ways = ways_of(&request);
-        if (r == 0)
-                r = d->kind->stream(d, fd, request.ways, &s);
-        if (r < 0)
-                return -ECONNABORTED; /* this one is lost already; the next may have more luck */
-        (void)steal_fd(&fd);
-        return framing_open(s, address_text(request.address, "framing"), &request, out, NULL) < 0 ? -ECONNABORTED : 0;
+        return converse(d, out);
 }
 
 static void door_shut(struct listener *l)
@@ -65,8 +100,11 @@ static void door_shut(struct listener *l)
                 sys_closep(&fd);
 }
 
-static void free_all(struct door *d)
+static void free_all(struct door *d, int inherited)
 {
+        if (d->stream)
+                d->stream->ops->close(d->stream, inherited);
+        sys_closep(&d->came);
         sys_closep(&d->listener.fd);
         sys_closep(&d->diag);
         address_free((struct ipw_address *)d->request.address);
@@ -81,7 +119,7 @@ static void door_close(struct listener *l, int inherited)
                 unix_path_drop(&d->name);
         else if (d->kind->give_name_up)
                 d->kind->give_name_up(d);
-        free_all(d);
+        free_all(d, inherited);
 }
 
 void door_discard(struct door **d)
@@ -89,7 +127,7 @@ void door_discard(struct door **d)
         if (!*d)
                 return;
         unix_path_unbind(&(*d)->name);
-        free_all(*d);
+        free_all(*d, 0);
 }
 
 static const struct listener_ops ops = { .accept = door_accept, .shut = door_shut, .close = door_close };
@@ -126,7 +164,7 @@ int door_new(const struct request *request, const struct door_kind *kind, const 
         if (!d)
                 return why_set(why, ENOMEM, "%s: out of memory while opening", rest);
         d->listener.ops = &ops;
-        d->listener.fd = d->diag = -1;
+        d->listener.fd = d->diag = d->came = -1;
         d->kind = kind;
         d->name = UNIX_NO_NAME;
         d->request = *request;
@@ -135,7 +173,8 @@ int door_new(const struct request *request, const struct door_kind *kind, const 
         if (r < 0)
                 return why_call(why, r, rest, "cannot open");
         d->listener.name = d->request.address->rest;
-        framing_caps(&d->listener.caps, facts, address_text(request->address, "framing"), framing_options(request->address));
+        if (facts)
+                framing_caps(&d->listener.caps, facts, address_text(request->address, "framing"), framing_options(request->address));
         *out = steal(&d);
         return 0;
 }
@@ -147,6 +186,47 @@ int door_open(struct door *d, struct link **out, struct ipw_why *why)
         if (request->ways == (IPW_RECV | IPW_SEND))
                 return first_new(&d->listener, out, why);
         return hub_new(&d->listener, request->ways, address_number(request->address, "until"), out, why);
+}
+
+/* ---- of Unix sockets --------------------------------------------------------------------------------------------------------------------- */
+
+int door_unix_listen(struct door *d, struct ipw_why *why)
+{
+        const struct ipw_address *a = d->request.address;
+        const struct unix_access access = { .mode = (mode_t)address_number(a, "mode"),
+                                            .group = address_text(a, "group"),
+                                            .peer = address_text(a, "peer"),
+                                            .fresh = !!(d->request.how & IPW_FRESH) };
+        int r = unix_path_bind(d->listener.fd, a->rest, &access, &d->name, why);
+
+        if (r < 0)
+                return r;
+        r = sys_listen("let peers come", d->listener.fd, SOMAXCONN);
+        return r < 0 ? why_call(why, r, a->rest, "cannot listen") : 0;
+}
+
+int door_unix_admit(struct door *d, int fd, uid_t *uid)
+{
+        struct ucred who;
+        socklen_t size = sizeof(who);
+        int r;
+
+        r = unix_path_check_peer(fd, d->listener.name, address_text(d->request.address, "peer"), NULL);
+        if (r != -EPERM && r != -ENOENT)
+                return r; /* -ENOENT: nobody is of a group that there is not */
+        r = sys_getsockopt("whom do we refuse", fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+        if (r < 0)
+                return r;
+        *uid = who.uid;
+        return -EPERM;
+}
+
+void door_unix_leave(struct door *d)
+{
+        if (address_number(d->request.address, "keep"))
+                unix_path_drop(&d->name);
+        else
+                unix_path_unbind(&d->name);
 }
 
 void door_caps(const struct ipw_address *a, const struct stream *facts, struct ipw_caps *out)

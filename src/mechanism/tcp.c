@@ -124,18 +124,6 @@ static int new_stream(int fd, const struct ipw_address *a, unsigned ways, struct
         return r < 0 ? r : socket_stream_new(fd, "tcp", ways, 0, out);
 }
 
-/* May `uid` be at the other end? 1, 0. */
-static int trusted(uid_t uid, const char *peer, struct ipw_why *why)
-{
-        gid_t wanted;
-        int r = owner_trusted(uid, (gid_t)-1, peer, why); /* a socket has no group; membership counts */
-
-        if (r != 0 || strncmp(peer, "group:", 6) != 0)
-                return r;
-        r = owner_group(peer + 6, &wanted, why);
-        return r < 0 ? r : sys_is_member("may the other side's user be here", uid, wanted);
-}
-
 static int untold(const struct ipw_address *a, int error, struct ipw_why *why)
 {
         return why_set(
@@ -161,9 +149,9 @@ static int admit(struct door *d, int fd, uid_t *uid)
         if (r == 0)
                 r = inet_diag_owner(d->diag, &remote.any, &local.any, uid);
         if (r < 0)
-                return r == -ESRCH ? 0 : r; /* see above: it has closed already */
-        r = trusted(*uid, address_text(a, "peer"), NULL);
-        return r == 0 ? -EPERM : MIN(r, 0);
+                return r == -ESRCH ? 0 : r;                                       /* see above: it has closed already */
+        r = owner_trusted_member(*uid, (gid_t)-1, address_text(a, "peer"), NULL); /* a socket has no group */
+        return r == 0 || r == -ENOENT ? -EPERM : MIN(r, 0);                       /* nobody is of a group that there is not */
 }
 
 static int accepted(struct door *d, int fd, unsigned ways, struct stream **out)
@@ -316,7 +304,7 @@ static int check_peer(int fd, const struct ipw_address *a, struct ipw_why *why)
                 return why_set(why, EAGAIN, "tcp:%s: the listener went away at this moment", a->rest);
         if (r < 0)
                 return untold(a, r, why); /* nor does it know our own end */
-        r = trusted(uid, address_text(a, "peer"), why);
+        r = owner_trusted_member(uid, (gid_t)-1, address_text(a, "peer"), why);
         if (r == 0)
                 return why_set(why, EPERM, "tcp:%s: the other side is user %u, neither this user nor root; peer=uid:%u admits it", a->rest,
                                uid, uid);

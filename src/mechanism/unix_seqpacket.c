@@ -16,8 +16,7 @@
 
 #include "bytes.h"
 #include "cleanup.h"
-#include "first.h"
-#include "hub.h"
+#include "door.h"
 #include "option.h"
 #include "record.h"
 #include "rights.h"
@@ -98,151 +97,39 @@ static int new_socket(const struct ipw_address *a, int flags, int *out, struct i
 
 /* ---- the listening side ------------------------------------------------------------------------------------------------------------------- */
 
-struct door {
-        struct listener listener;
-        struct unix_name name;
-        char *path, *peer;
-        int buffer;
-        bool identity, keep;
-};
-
-static struct door *door_of(struct listener *l)
+/* The options of the listener, for the socket of one peer, and the link over it. */
+static int accepted(struct door *d, int fd, struct link **out)
 {
-        return container_of(l, struct door, listener);
-}
+        const struct ipw_address *a = d->request.address;
+        int buffer = (int)((address_number(a, "buffer") + 1) / 2), one = 1, r = 0;
 
-/* The options of the listener, for the socket of one peer. */
-static int prepare(const struct door *d, int fd)
-{
-        int one = 1, r = 0;
-
-        if (d->buffer)
-                r = sys_setsockopt("room for larger messages", fd, SOL_SOCKET, SO_SNDBUF, &d->buffer, sizeof(d->buffer));
-        if (r == 0 && d->identity)
+        if (buffer)
+                r = sys_setsockopt("room for larger messages", fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+        if (r == 0 && address_number(a, "identity"))
                 r = sys_setsockopt("every message tells its sender", fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
-        return r;
+        return r < 0 ? r : new_link(fd, out);
 }
 
-static int door_accept(struct listener *l, struct link **out)
+static const struct door_kind door_kind = { .admit = door_unix_admit, .link = accepted, .give_name_up = door_unix_leave };
+
+static int listen_at(const struct request *request, struct link **out, struct ipw_why *why)
 {
-        struct door *d = door_of(l);
-        _cleanup_(sys_closep)
-        int fd = sys_accept4("let the next peer in", l->fd, NULL, NULL, SOCK_CLOEXEC);
-        struct ucred who;
-        socklen_t size = sizeof(who);
+        _cleanup_(door_discard)
+        struct door *d = NULL;
+        bool identity;
         int r;
 
-        if (fd < 0)
-                return fd;
-        r = unix_path_check_peer(fd, d->path, d->peer, NULL);
-        if (r == -EPERM) {
-                l->refused++;
-                if (sys_getsockopt("whom do we refuse", fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0)
-                        l->refused_uid = who.uid;
-                return -ECONNABORTED;
-        }
+        r = door_new(request, &door_kind, NULL, &d, why);
         if (r == 0)
-                r = prepare(d, fd);
+                r = new_socket(request->address, SOCK_NONBLOCK, &d->listener.fd, why);
         if (r == 0)
-                r = new_link(fd, out);
-        if (r < 0)
-                return -ECONNABORTED; /* this one is lost already; the next may have more luck */
-        (void)steal_fd(&fd);
-        return 0;
-}
-
-static void give_name_up(struct door *d)
-{
-        if (d->keep)
-                unix_path_drop(&d->name);
-        else
-                unix_path_unbind(&d->name);
-}
-
-static void door_shut(struct listener *l)
-{
-        int fd;
-
-        give_name_up(door_of(l));
-        (void)sys_shutdown("nobody else", l->fd, SHUT_RDWR);
-        while ((fd = sys_accept4("who waited is refused", l->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-                sys_closep(&fd);
-}
-
-static void door_close(struct listener *l, int inherited)
-{
-        struct door *d = door_of(l);
-
-        if (inherited)
-                unix_path_drop(&d->name);
-        else
-                give_name_up(d);
-        sys_closep(&l->fd);
-        free(d->path);
-        free(d->peer);
-        free(d);
-}
-
-static const struct listener_ops door_ops = { .accept = door_accept, .shut = door_shut, .close = door_close };
-
-static char *copy(const char *text)
-{
-        char *to = sys_alloc("a copy of a text", strlen(text) + 1);
-
-        return to ? strcpy(to, text) : NULL;
-}
-
-static int listen_at(struct door *d, const struct request *request, struct ipw_why *why)
-{
-        const struct ipw_address *a = request->address;
-        const struct unix_access access = { .mode = (mode_t)address_number(a, "mode"),
-                                            .group = address_text(a, "group"),
-                                            .peer = address_text(a, "peer"),
-                                            .fresh = !!(request->how & IPW_FRESH) };
-        int r;
-
-        d->path = copy(a->rest);
-        d->peer = copy(access.peer);
-        if (!d->path || !d->peer)
-                return why_set(why, ENOMEM, "%s: out of memory while opening", a->rest);
-        d->listener.name = d->path;
-        d->buffer = address_is_given(a, "buffer") ? (int)((address_number(a, "buffer") + 1) / 2) : 0;
-        d->identity = address_number(a, "identity");
-        d->keep = address_number(a, "keep");
-        r = new_socket(a, SOCK_NONBLOCK, &d->listener.fd, why);
-        if (r == 0)
-                r = unix_path_bind(d->listener.fd, a->rest, &access, &d->name, why);
+                r = door_unix_listen(d, why);
         if (r < 0)
                 return r;
-        r = sys_listen("let peers come", d->listener.fd, SOMAXCONN);
-        if (r == 0)
-                r = read_caps(d->listener.fd, &d->listener.caps, &d->identity);
-        return r < 0 ? why_call(why, r, d->path, "cannot listen") : 0;
-}
-
-static int open_listener(const struct request *request, struct link **out, struct ipw_why *why)
-{
-        struct door *d;
-        int r;
-
-        if (request->how & IPW_EXISTING)
-                return why_set(why, EINVAL, "%s: who listens makes the socket, so IPW_EXISTING means nothing here; leave it away",
-                               request->address->rest);
-        d = sys_alloc("a listening socket", sizeof(*d));
-        if (!d)
-                return why_set(why, ENOMEM, "%s: out of memory while opening", request->address->rest);
-        d->listener.ops = &door_ops;
-        d->listener.fd = -1;
-        d->name = UNIX_NO_NAME;
-        r = listen_at(d, request, why);
-        if (r < 0) {
-                d->keep = false;
-                door_close(&d->listener, 0);
-                return r;
-        }
-        if (request->ways == (IPW_RECV | IPW_SEND))
-                return first_new(&d->listener, out, why);
-        return hub_new(&d->listener, request->ways, address_number(request->address, "until"), out, why);
+        r = read_caps(d->listener.fd, &d->listener.caps, &identity);
+        if (r < 0)
+                return why_call(why, r, request->address->rest, "cannot listen");
+        return door_open(steal(&d), out, why);
 }
 
 /* ---- the mechanism ----------------------------------------------------------------------------------------------------------------------- */
@@ -305,7 +192,7 @@ static int open_seqpacket(const struct request *request, struct link **out, stru
                 return why_set(
                         why, EINVAL,
                         "unix+seqpacket: without a name there is nothing to meet at; give a path, or use ipw_ends() (the command: run)");
-        return request->how & IPW_LISTEN ? open_listener(request, out, why) : open_dialler(request, out, why);
+        return request->how & IPW_LISTEN ? listen_at(request, out, why) : open_dialler(request, out, why);
 }
 
 int unix_seqpacket_adopt(int fd, const struct request *request, struct link **out, struct ipw_why *why)

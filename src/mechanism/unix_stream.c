@@ -67,36 +67,12 @@ static int new_stream(int fd, unsigned ways, struct stream **out)
 
 /* ---- listening --------------------------------------------------------------------------------------------------------------------------- */
 
-static int admit(struct door *d, int fd, uid_t *uid)
-{
-        struct ucred who;
-        socklen_t size = sizeof(who);
-        int r;
-
-        r = unix_path_check_peer(fd, d->listener.name, address_text(d->request.address, "peer"), NULL);
-        if (r != -EPERM)
-                return r;
-        r = sys_getsockopt("whom do we refuse", fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
-        if (r < 0)
-                return r;
-        *uid = who.uid;
-        return -EPERM;
-}
-
 static int accepted(struct door *d, int fd, unsigned ways, struct stream **out)
 {
         return new_stream(fd, ways, out);
 }
 
-static void give_name_up(struct door *d)
-{
-        if (address_number(d->request.address, "keep"))
-                unix_path_drop(&d->name);
-        else
-                unix_path_unbind(&d->name);
-}
-
-static const struct door_kind kind = { .admit = admit, .stream = accepted, .give_name_up = give_name_up };
+static const struct door_kind kind = { .admit = door_unix_admit, .stream = accepted, .give_name_up = door_unix_leave };
 
 static int new_socket(int *out, struct ipw_why *why)
 {
@@ -106,11 +82,6 @@ static int new_socket(int *out, struct ipw_why *why)
 
 static int listen_at(const struct request *request, struct link **out, struct ipw_why *why)
 {
-        const struct ipw_address *a = request->address;
-        const struct unix_access access = { .mode = (mode_t)address_number(a, "mode"),
-                                            .group = address_text(a, "group"),
-                                            .peer = address_text(a, "peer"),
-                                            .fresh = !!(request->how & IPW_FRESH) };
         _cleanup_(door_discard)
         struct door *d = NULL;
         struct stream facts;
@@ -121,12 +92,9 @@ static int listen_at(const struct request *request, struct link **out, struct ip
         if (r == 0)
                 r = new_socket(&d->listener.fd, why);
         if (r == 0)
-                r = unix_path_bind(d->listener.fd, a->rest, &access, &d->name, why);
+                r = door_unix_listen(d, why);
         if (r < 0)
                 return r;
-        r = sys_listen("let peers come", d->listener.fd, SOMAXCONN);
-        if (r < 0)
-                return why_call(why, r, a->rest, "cannot listen");
         return door_open(steal(&d), out, why);
 }
 

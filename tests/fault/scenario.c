@@ -249,7 +249,7 @@ static bool all_came(const struct ledger *g)
         return true;
 }
 
-/* A listener could not take this peer in, and hung up. The sender is told so, and that settles it. */
+/* The connection was reset, and that is the one way to lose what was acknowledged: the sender is told so, and that settles it. */
 static bool was_cut(struct ledger *g, struct ipw_link *out)
 {
         ssize_t r = tell(g, out, 10, 0, 0);
@@ -269,7 +269,7 @@ static void settle(struct ledger *g, struct ipw_link *in, struct ipw_link *out)
         while (!all_came(g) && !g->reported) {
                 ssize_t r = hear(g, in, sizeof(inbox), wait);
 
-                if ((r == -ETIMEDOUT || r == -EPIPE) && out && was_cut(g, out))
+                if ((r == -ETIMEDOUT || r == -EPIPE) && fault_is(ECONNRESET) && out && was_cut(g, out))
                         break;
                 if (r == -ETIMEDOUT && wait < SOON) {
                         wait = SOON;
