@@ -13,6 +13,7 @@
 #include "tour_event.h"
 #include "tour_gate.h"
 #include "tour_row.h"
+#include "tour_segment.h"
 
 static struct {
         int json, strict;
@@ -212,6 +213,60 @@ static void print_left(const struct tour_row *row, int width)
         (void)fflush(stdout);
 }
 
+/* What the tour finds out beside the messages. */
+struct others {
+        struct tour_segment segment[ROWS];
+        struct tour_gate gate[ROWS];
+        struct tour_events events;
+        int segments, gates;
+};
+
+static void list_others(struct others *o)
+{
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m)) {
+                if (m->segment && m->sample && *m->sample && o->segments < ROWS)
+                        o->segment[o->segments++] = (struct tour_segment){ .mechanism = m, .end = DUO_INTERRUPTED };
+                if (m->gate && m->sample && *m->sample && o->gates < ROWS)
+                        o->gate[o->gates++] = (struct tour_gate){ .mechanism = m, .end = DUO_INTERRUPTED };
+        }
+}
+
+static void print_segment(const struct tour_segment *row, int width)
+{
+        printf("%-*s  ", width, row->mechanism->scheme);
+        if (row->end != DUO_WELL) {
+                print_trouble(row->end, row->why);
+                return;
+        }
+        printf("%s%9s%s  %8s/s  %s\n", GREEN, number_size(row->bytes).text, PLAIN,
+               number_size((uint64_t)((double)row->bytes * 1e9 / (double)(row->spent ? row->spent : 1))).text, row->mechanism->good_for);
+        (void)fflush(stdout);
+}
+
+static json_t *segment_as_json(const struct tour_segment *row)
+{
+        json_t *o = json_pack("{s:s,s:s}", "what", row->mechanism->scheme, "status", word_for(row->end));
+
+        if (row->end == DUO_WELL) {
+                (void)json_object_set_new(o, "bytes", json_integer((json_int_t)row->bytes));
+                (void)json_object_set_new(o, "nanoseconds", json_integer(row->spent));
+        } else {
+                (void)json_object_set_new(o, "why", json_string(row->why));
+        }
+        return o;
+}
+
+static void take_segments(struct tour *t, struct others *o, int width)
+{
+        if (!set.json && o->segments)
+                printf("\n%sMemory that one process writes and another compares where it lies%s\n", BOLD, PLAIN);
+        for (int i = 0; i < o->segments && !t->interrupted; i++) {
+                tour_segment(t, &o->segment[i]);
+                if (!set.json && !t->interrupted)
+                        print_segment(&o->segment[i], width);
+        }
+}
+
 static void print_gates_head(int width)
 {
         printf("\n%sA gate that two processes pass in turn, and a holder killed with -9 while the other waits%s\n", BOLD, PLAIN);
@@ -248,16 +303,6 @@ static json_t *gate_as_json(const struct tour_gate *row)
         if (row->freed)
                 (void)json_object_set_new(o, "freed_after_ns", json_integer(row->freed_after));
         return o;
-}
-
-static int list_gates(struct tour_gate gate[ROWS])
-{
-        int n = 0;
-
-        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m && n < ROWS; m = ipw_mechanism_next(m))
-                if (m->gate && m->sample && *m->sample)
-                        gate[n++] = (struct tour_gate){ .mechanism = m, .end = DUO_INTERRUPTED };
-        return n;
 }
 
 static void take_gates(struct tour *t, struct tour_gate *gate, int gates, int width)
@@ -326,52 +371,64 @@ static json_t *events_json(const struct tour_events *e)
         return o;
 }
 
-static int sum_up(const struct tour_row *row, int rows, const struct tour_gate *gate, int gates, const struct tour_events *events,
-                  const char *file, const struct tour *t, int64_t spent)
-{
-        int well = 0, skipped = 0, failed = 0;
-        json_t *list = set.json ? json_array() : NULL, *gate_list = set.json ? json_array() : NULL;
+struct sum {
+        int well, skipped, failed;
+};
 
-        for (int i = 0; i < gates; i++) {
-                skipped += gate[i].end == DUO_LACKING;
-                well += gate[i].end == DUO_WELL;
-                failed += gate[i].end != DUO_WELL && gate[i].end != DUO_LACKING;
-                if (set.json)
-                        (void)json_array_append_new(gate_list, gate_as_json(&gate[i]));
+static void add(struct sum *sum, enum duo_end end)
+{
+        sum->skipped += end == DUO_LACKING;
+        sum->well += end == DUO_WELL;
+        sum->failed += end != DUO_WELL && end != DUO_LACKING;
+}
+
+static int sum_up(const struct tour_row *row, int rows, const struct others *o, const char *file, const struct tour *t, int64_t spent)
+{
+        struct sum sum = { 0 };
+        json_t *list = json_array(), *segments = json_array(), *gates = json_array();
+        int status;
+
+        for (int i = 0; i < o->segments; i++) {
+                add(&sum, o->segment[i].end);
+                (void)json_array_append_new(segments, segment_as_json(&o->segment[i]));
+        }
+        for (int i = 0; i < o->gates; i++) {
+                add(&sum, o->gate[i].end);
+                (void)json_array_append_new(gates, gate_as_json(&o->gate[i]));
         }
         for (int i = 0; i < rows; i++) {
-                if (row[i].moved == DUO_LACKING)
-                        skipped++;
-                else if (row[i].moved == DUO_WELL && row[i].killed == DUO_WELL && row[i].left == DUO_WELL)
-                        well++;
-                else
-                        failed++;
-                if (set.json)
-                        (void)json_array_append_new(list, as_json(&row[i]));
+                add(&sum, row[i].moved != DUO_WELL    ? row[i].moved
+                          : row[i].killed != DUO_WELL ? DUO_FAILED
+                          : row[i].left == DUO_WELL   ? DUO_WELL
+                                                      : DUO_FAILED);
+                (void)json_array_append_new(list, as_json(&row[i]));
         }
-        well += events->end == DUO_WELL;
-        skipped += events->end == DUO_LACKING;
-        failed += events->end == DUO_FAILED;
-        if (set.json)
-                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:o,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size,
-                                           "passes", (int)t->passes, "ways", list, "gates", gate_list, "events", events_json(events),
-                                           "passed", well, "skipped", skipped, "failed", failed, "seconds", (double)spent / 1e9));
-        else
-                printf("\n%d passed, %d skipped, %s%d failed%s in %s; all names are removed\n", well, skipped, failed ? RED : "", failed,
-                       failed ? PLAIN : "", number_short_time(spent).text);
-        return failed || (set.strict && skipped) ? FAILED : DONE;
+        add(&sum, o->events.end);
+        status = sum.failed || (set.strict && sum.skipped) ? FAILED : DONE;
+        if (set.json) {
+                (void)json_print(json_pack("{s:s,s:I,s:i,s:o,s:o,s:o,s:o,s:i,s:i,s:i,s:f}", "file", file, "file_bytes", (json_int_t)t->size,
+                                           "passes", (int)t->passes, "ways", list, "segments", segments, "gates", gates, "events",
+                                           events_json(&o->events), "passed", sum.well, "skipped", sum.skipped, "failed", sum.failed,
+                                           "seconds", (double)spent / 1e9));
+                return status;
+        }
+        json_decref(list);
+        json_decref(segments);
+        json_decref(gates);
+        printf("\n%d passed, %d skipped, %s%d failed%s in %s; all names are removed\n", sum.well, sum.skipped, sum.failed ? RED : "",
+               sum.failed, sum.failed ? PLAIN : "", number_short_time(spent).text);
+        return status;
 }
 
 static int run(const struct arguments *a)
 {
         static struct tour_row row[ROWS];
-        static struct tour_gate gate[ROWS];
+        static struct others o;
         const char *file = a->count ? a->word[0] : "/proc/self/exe";
         char *real;
         int64_t start = now();
-        struct tour_events events;
         struct tour t;
-        int rows, gates, status;
+        int rows, status;
 
         if (a->count > 1 || a->dashes) {
                 say_error("tour: takes one file at most; see: ipcway help tour");
@@ -386,18 +443,20 @@ static int run(const struct arguments *a)
                 goto out;
         t.until = start + longest + (int64_t)(t.size / worth_more_time) * 1000000000;
         rows = list_rows(row);
-        gates = list_gates(gate);
+        list_others(&o);
         if (!set.json)
                 print_head(file, &t, name_width());
         take(&t, row, rows, name_width());
         if (!t.interrupted)
-                take_gates(&t, gate, gates, name_width());
+                take_segments(&t, &o, name_width());
         if (!t.interrupted)
-                tour_events(&t, &events);
+                take_gates(&t, o.gate, o.gates, name_width());
+        if (!t.interrupted)
+                tour_events(&t, &o.events);
         if (!t.interrupted && !set.json)
-                print_events(&events);
+                print_events(&o.events);
         if (!t.interrupted)
-                status = sum_up(row, rows, gate, gates, &events, file, &t, now() - start);
+                status = sum_up(row, rows, &o, file, &t, now() - start);
         tour_close(&t);
         if (t.interrupted) {
                 sigset_t set_of;
@@ -424,7 +483,8 @@ const struct command command_tour = {
         .text = "FILE (this program itself, if none is given) goes through every mechanism, between two separate processes, and every byte is compared.\n"
                 "P50 is the median time for 64 bytes there and back, where each side sleeps until the other's message comes. Then a sender is killed\n"
                 "with -9 in mid-message: what it had sent must arrive, nothing half may, and nobody may hang; then a\n"
-                "receiver, while its sender waits: who is told, and how soon. Every semaphore and lock is passed\n"
+                "receiver, while its sender waits: who is told, and how soon. Raw shared memory is written by one process\n"
+                "and compared by the other where it lies. Every semaphore and lock is passed\n"
                 "between two processes, and a holder killed: who gets it? At last every signal that can be received is sent to\n"
                 "another process, and a child is stopped, let go on and killed. Leaves nothing behind.\n"
                 "\n"

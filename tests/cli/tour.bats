@@ -3,17 +3,17 @@
 load helper
 bats_require_minimum_version 1.5.0
 
-queues() { awk 'NR > 1 { print $2 }' /proc/sysvipc/msg | sort; }
+objects() { { awk 'FNR > 1 { print FILENAME, $2 }' /proc/sysvipc/msg /proc/sysvipc/shm /proc/sysvipc/sem; ls -A /dev/shm /dev/mqueue 2>/dev/null; } | sort; }
 
-# Others on this machine make queues too, and remove them; one that the tour has left would stay. $1: those before, $2: those right after.
-all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" ]; }
+# Others on this machine make objects too, and remove them; one that the tour has left would stay. $1: those before, $2: those right after.
+all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(objects))" ]; }
 
 @test "the tour passes, fits its columns and leaves nothing behind" {
-	before=$(queues)
+	before=$(objects)
 	mkdir "$D/t"
 	run -0 env TMPDIR="$D/t" timeout 20 "$IPCWAY" tour
-	after=$(queues)
-	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "holder killed with -9" "real-time ones sent and received" "was stopped, went on and was killed" "10 ticks" "0 failed"; do is_in "$word" "$output"; done
+	after=$(objects)
+	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "compares where it lies" "holder killed with -9" "real-time ones sent and received" "was stopped, went on and was killed" "10 ticks" "0 failed"; do is_in "$word" "$output"; done
 	[ -z "$(ls "$D/t")" ]
 	until_ok all_gone "$before" "$after"
 	while IFS= read -r line; do [ ${#line} -le 100 ] || { echo "too wide: $line"; return 1; }; done <<<"$output"
@@ -32,6 +32,7 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" 
 	[ "$("$JSON_CHECK" ways 0 round_trip_p50_ns <<<"$output")" -gt 0 ]
 	[ "$("$JSON_CHECK" ways 0 sender_killed arrived <<<"$output")" -ge 1 ]
 	[ "$("$JSON_CHECK" ways 0 receiver_killed sender_told <<<"$output")" = true ]
+	[ "$("$JSON_CHECK" segments 0 bytes <<<"$output")" = $((100001 * passes)) ]
 	[ "$("$JSON_CHECK" gates 0 passed <<<"$output")" -ge 100 ]
 	[ "$("$JSON_CHECK" gates 0 hand_over_p50_ns <<<"$output")" -gt 0 ]
 }
@@ -46,14 +47,14 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(queues))" 
 }
 
 @test "Ctrl-C leaves nothing behind" {
-	before=$(queues)
+	before=$(objects)
 	mkdir "$D/t"
 	truncate -s 1G "$D/large" # so that it is not over before it is stopped
 	start t env --default-signal=INT TMPDIR="$D/t" "$IPCWAY" tour "$D/large"
 	until_ok bash -c '[ -n "$(ls "$0")" ]' "$D/t"
 	kill -INT "${job[@]}"
 	ended t 130
-	after=$(queues)
+	after=$(objects)
 	[ -z "$(ls "$D/t")" ]
 	until_ok all_gone "$before" "$after"
 }
