@@ -21,8 +21,8 @@ struct link_ops {
         /*
          * Sends up to n messages, whole, in order. Returns how many, at least 1, or -EAGAIN (watch or wait, then call again with the
          * same messages), or what ipw_send() says. If the first message has moved in part, that is -EAGAIN too: only the core knows how long the
-         * caller is willing to wait. A later message that has moved in part is counted, and the link keeps its own copy of the rest. NULL: cannot
-         * send.
+         * caller is willing to wait. A later message that has moved in part is counted, and the link keeps its own copy of the rest. -EINPROGRESS: the first
+         * message is the link's now, and `flush` tells how it ends. NULL: cannot send.
          */
         ssize_t (*send)(struct link *, const struct ipw_message *, size_t n, unsigned flags);
         /*

@@ -37,16 +37,20 @@ static always_inline int check(const struct ipw_link *l, const struct ipw_messag
         return 0;
 }
 
+/* The first message is the link's now. */
+static ssize_t count_accepted(struct ipw_link *l, const struct ipw_message *m)
+{
+        count(&l->link->stats.sent, 1);
+        count(&l->link->stats.sent_bytes, message_size(m));
+        return -EINPROGRESS;
+}
+
 /* The caller waits no longer. What was begun is settled or taken back. */
 static ssize_t stop_sending(struct ipw_link *l, const struct ipw_message *m, ssize_t error)
 {
         int r = l->link->ops->give_up ? l->link->ops->give_up(l->link, m) : 0;
 
-        if (r != -EINPROGRESS)
-                return error;
-        count(&l->link->stats.sent, 1);
-        count(&l->link->stats.sent_bytes, message_size(m));
-        return -EINPROGRESS;
+        return r == -EINPROGRESS ? count_accepted(l, m) : error;
 }
 
 /*
@@ -71,6 +75,8 @@ static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, siz
                 SPIN(l, r, l->link->ops->send(l->link, m, n, 0));
         while ((r = try_again(l, IPW_SEND, until, r)) == 0)
                 r = l->link->ops->send(l->link, m, n, handle_flags(l, timeout));
+        if (r == -EINPROGRESS)
+                return count_accepted(l, m);
         if (r == -ETIMEDOUT || r == -EINTR || r == -ECANCELED)
                 r = stop_sending(l, m, r == -ETIMEDOUT && timeout == 0 ? -EAGAIN : r);
         return r;
@@ -85,6 +91,8 @@ static always_inline ssize_t send_some(struct ipw_link *l, const struct ipw_mess
                 r = stop_sending(l, m, r);
         else if (unlikely(r == -EAGAIN || r == -EINTR))
                 r = send_waiting(l, m, n, timeout, r);
+        else if (unlikely(r == -EINPROGRESS))
+                r = count_accepted(l, m);
         return r;
 }
 
@@ -97,6 +105,8 @@ static ssize_t send_ended(struct ipw_link *l, const struct ipw_message *m, int64
                 r = stop_sending(l, m, r);
         else if (r == -EAGAIN || r == -EINTR)
                 r = send_waiting(l, m, 1, timeout, r);
+        else if (r == -EINPROGRESS)
+                r = count_accepted(l, m);
         if (r < 0)
                 return handle_trouble(l, IPW_SEND, r, size);
         count(&l->link->stats.sent, 1);
