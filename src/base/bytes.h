@@ -40,3 +40,12 @@ static inline uint32_t get_le32(const void *from)
         memcpy(&v, from, sizeof(v));
         return le32toh(v);
 }
+static inline void put_le64(void *to, uint64_t v)
+{
+        put_le32(to, (uint32_t)v);
+        put_le32((char *)to + 4, (uint32_t)(v >> 32));
+}
+static inline uint64_t get_le64(const void *from)
+{
+        return get_le32(from) | (uint64_t)get_le32((const char *)from + 4) << 32;
+}

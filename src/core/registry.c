@@ -13,6 +13,7 @@ extern const struct mechanism mechanism_tcp;
 extern const struct mechanism mechanism_unix_seqpacket;
 extern const struct mechanism mechanism_unix_stream;
 extern const struct mechanism mechanism_file;
+extern const struct mechanism mechanism_log;
 extern const struct mechanism mechanism_lock;
 extern const struct mechanism mechanism_semaphore_file;
 extern const struct mechanism mechanism_semaphore_posix;
@@ -39,6 +40,7 @@ const struct mechanism *const registry[] = {
         &mechanism_tcp,
         &mechanism_udp,
         &mechanism_file,
+        &mechanism_log,
         &mechanism_shm_posix,
         &mechanism_shm_file,
         &mechanism_shm_sysv,

@@ -127,6 +127,22 @@ off_t sys_lseek_(struct sys_site *site, int fd, off_t to)
         THROUGH(to < 0 ? lseek(fd, 0, SEEK_CUR) : lseek(fd, to, SEEK_SET), "%d, %lld", fd, (long long)to);
 }
 
+ssize_t sys_pwritev_(struct sys_site *site, int fd, const struct iovec *iov, int n, off_t at)
+{
+        struct iovec some[VECTOR_MAX];
+        size_t size = 0;
+
+        if (sys_hook)
+                size = total(iov, n);
+        THROUGH_SIZED(size, sys_hook ? pwritev(fd, some, shorten(some, iov, n, size), at) : pwritev(fd, iov, n, at),
+                      "%d, [%d parts], %zu, %lld", fd, n, size, (long long)at);
+}
+
+int sys_fdatasync_(struct sys_site *site, int fd)
+{
+        THROUGH(fdatasync(fd), "%d", fd);
+}
+
 int sys_ftruncate_(struct sys_site *site, int fd, off_t size)
 {
         THROUGH(ftruncate(fd, size), "%d, %lld", fd, (long long)size);
@@ -207,6 +223,11 @@ int sys_fchown_(struct sys_site *site, int fd, uid_t uid, gid_t gid)
 int sys_mkdir_(struct sys_site *site, const char *path, mode_t mode)
 {
         THROUGH(mkdir(path, mode), "\"%s\", 0%o", path, mode);
+}
+
+int sys_rmdir_(struct sys_site *site, const char *path)
+{
+        THROUGH(rmdir(path), "\"%s\"", path);
 }
 
 int sys_mkfifo_(struct sys_site *site, const char *path, mode_t mode)

@@ -73,11 +73,15 @@
 #define sys_pwritev2(meaning, fd, iov, n, flags) sys_pwritev2_(SYS_SITE("pwritev2", meaning), fd, iov, n, flags)
 #define sys_fcntl(meaning, fd, command, value)   sys_fcntl_(SYS_SITE("fcntl", meaning), fd, command, value)
 #define sys_pread(meaning, fd, data, size, at)   sys_pread_(SYS_SITE("pread64", meaning), fd, data, size, at)
-#define sys_pwrite(meaning, fd, data, size, at)  sys_pwrite_(SYS_SITE("pwrite64", meaning), fd, data, size, at)
-#define sys_lseek(meaning, fd, to)               sys_lseek_(SYS_SITE("lseek", meaning), fd, to) /* -1: where is it? */
-#define sys_ftruncate(meaning, fd, size)         sys_ftruncate_(SYS_SITE("ftruncate", meaning), fd, size)
-#define sys_fallocate(meaning, fd, at, size)     sys_fallocate_(SYS_SITE("fallocate", meaning), fd, at, size) /* extends the file if need be */
-#define sys_fsync(meaning, fd)                   sys_fsync_(SYS_SITE("fsync", meaning), fd)
+#define sys_pwrite(meaning, fd, data, size, at)                                                                                          \
+        SYS_IN_PLACE(sys_pwrite_(SYS_SITE("pwrite64", meaning), fd, data, size, at), pwrite(fd, data, size, at), SYS_pwrite64, fd, data, \
+                     size, at)
+#define sys_pwritev(meaning, fd, iov, n, at) sys_pwritev_(SYS_SITE("pwritev", meaning), fd, iov, n, at)
+#define sys_fdatasync(meaning, fd)           sys_fdatasync_(SYS_SITE("fdatasync", meaning), fd)
+#define sys_lseek(meaning, fd, to)           sys_lseek_(SYS_SITE("lseek", meaning), fd, to) /* -1: where is it? */
+#define sys_ftruncate(meaning, fd, size)     sys_ftruncate_(SYS_SITE("ftruncate", meaning), fd, size)
+#define sys_fallocate(meaning, fd, at, size) sys_fallocate_(SYS_SITE("fallocate", meaning), fd, at, size) /* extends the file if need be */
+#define sys_fsync(meaning, fd)               sys_fsync_(SYS_SITE("fsync", meaning), fd)
 #define sys_lock(meaning, fd, command, lock) \
         SYS_IN_PLACE(sys_lock_(SYS_SITE("fcntl", meaning), fd, command, lock), fcntl(fd, command, lock), SYS_fcntl, fd, command, lock)
 #define sys_fstat(meaning, fd, st)            sys_fstat_(SYS_SITE("fstat", meaning), fd, st)
@@ -88,6 +92,7 @@
 #define sys_fchmod(meaning, fd, mode)         sys_fchmod_(SYS_SITE("fchmod", meaning), fd, mode)
 #define sys_fchown(meaning, fd, uid, gid)     sys_fchown_(SYS_SITE("fchown", meaning), fd, uid, gid)
 #define sys_mkdir(meaning, path, mode)        sys_mkdir_(SYS_SITE("mkdir", meaning), path, mode)
+#define sys_rmdir(meaning, path)              sys_rmdir_(SYS_SITE("rmdir", meaning), path)
 #define sys_mkfifo(meaning, path, mode)       sys_mkfifo_(SYS_SITE("mkfifo", meaning), path, mode)
 #define sys_unlink(meaning, path)             sys_unlink_(SYS_SITE("unlink", meaning), path)
 #define sys_openat(meaning, dir, name, flags) sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
@@ -223,6 +228,8 @@ int sys_fcntl_(struct sys_site *, int fd, int command, long value);
 ssize_t sys_pread_(struct sys_site *, int fd, void *data, size_t size, off_t at);
 ssize_t sys_pwrite_(struct sys_site *, int fd, const void *data, size_t size, off_t at);
 off_t sys_lseek_(struct sys_site *, int fd, off_t to);
+ssize_t sys_pwritev_(struct sys_site *, int fd, const struct iovec *, int n, off_t at);
+int sys_fdatasync_(struct sys_site *, int fd);
 int sys_ftruncate_(struct sys_site *, int fd, off_t size);
 int sys_fallocate_(struct sys_site *, int fd, off_t at, off_t size);
 int sys_fsync_(struct sys_site *, int fd);
@@ -249,6 +256,7 @@ int sys_chown_(struct sys_site *, const char *path, uid_t uid, gid_t gid);
 int sys_fchmod_(struct sys_site *, int fd, mode_t mode);
 int sys_fchown_(struct sys_site *, int fd, uid_t uid, gid_t gid);
 int sys_mkdir_(struct sys_site *, const char *path, mode_t mode);
+int sys_rmdir_(struct sys_site *, const char *path);
 int sys_mkfifo_(struct sys_site *, const char *path, mode_t mode);
 int sys_unlink_(struct sys_site *, const char *path);
 int sys_openat_(struct sys_site *, int dir, const char *name, int flags);

@@ -955,6 +955,91 @@ static bool has_no_options(const struct world *w)
         return !strchr(w->address, '?');
 }
 
+/* ---- a log ------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_log(const struct world *w)
+{
+        return strcmp(w->row->mechanism->scheme, "log") == 0;
+}
+
+/* After a failed sync nobody knows what became of the message, and the text says so. */
+static void tell_log(struct ledger *g, struct ipw_link *out, size_t size, unsigned flags)
+{
+        struct ipw_why why;
+
+        (void)tell(g, out, size, flags, SHORTLY);
+        ipw_link_why(out, &why);
+        if (g->fate[g->count - 1] == REFUSED && strstr(why.text, "refuses to go on"))
+                g->fate[g->count - 1] = MAYBE;
+}
+
+/* From file to file, onto the disk, and the oldest dropped. */
+static void play_segments(struct world *w)
+{
+        struct ledger g = { .w = w };
+        struct ipw_link *in, *out, *other;
+        char keep[480];
+
+        row_option(keep, sizeof(keep), w->address, "ack=disk&segment=4K&keep-size=60K&keep-age=1ns");
+        in = open_stubborn(w->address, w->gets);
+        other = open_stubborn(w->address, w->sends);
+        out = open_stubborn(keep, w->sends);
+        if (in && out && other) {
+                for (int i = 0; i < 3; i++) {
+                        tell_log(&g, out, 3000, 0);
+                        (void)hear(&g, in, sizeof(inbox), SHORTLY);
+                        tell_log(&g, other, 3000, 0);
+                        (void)hear(&g, in, sizeof(inbox), SHORTLY);
+                }
+                tell_log(&g, out, HUGE, IPW_DEFER);
+                (void)judged(out, ipw_flush(out, SHORTLY), "ipw_flush()");
+                (void)hear(&g, in, sizeof(inbox), SHORTLY);
+                settle(&g, in, out);
+        }
+        (void)ipw_close(other);
+        finish(w, in, out);
+}
+
+/* A byte that has turned over in the middle, and half a record at the end. */
+static void damage(const struct world *w)
+{
+        char path[200];
+        int fd;
+
+        fault_pause(true);
+        (void)snprintf(path, sizeof(path), "%s/log/00000000000000000001.log", w->dir);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0) {
+                struct stat st = { 0 };
+
+                (void)fstat(fd, &st);
+                if (pwrite(fd, "!", 1, 64 + 116 + 50) != 1 || pwrite(fd, "half a record", 13, st.st_size) != 13)
+                        err(1, "%s", path);
+                (void)close(fd);
+        }
+        fault_pause(false);
+}
+
+static void play_damage(struct world *w)
+{
+        struct ledger g = { .w = w, .reported = true };
+        struct ipw_link *in, *out = open_stubborn(w->address, w->sends);
+        char skip[480];
+
+        row_option(skip, sizeof(skip), w->address, "damage=skip");
+        for (int i = 0; i < 3 && out; i++)
+                (void)tell(&g, out, 100, 0, SHORTLY);
+        (void)ipw_close(out);
+        damage(w);
+        in = open_stubborn(skip, w->gets);
+        for (int i = 0; i < 3 && in; i++)
+                (void)hear(&g, in, sizeof(inbox), 0);
+        out = open_stubborn(w->address, w->sends);
+        if (out)
+                (void)tell(&g, out, 100, 0, SHORTLY);
+        finish(w, in, out);
+}
+
 /* clang-format off */
 const struct scenario scenarios[] = {
         { "talk", always, play_talk, false },
@@ -976,6 +1061,8 @@ const struct scenario scenarios[] = {
         { "unnamed", has_name, play_unnamed, false },
         { "blocked", is_shared, play_blocked, true },
         { "plain", is_fifo, play_plain_reader, false },
+        { "segments", is_log, play_segments, false },
+        { "damage", is_log, play_damage, false },
         { "turns", always, play_gate, true, .for_gates = true },
         { "bytes", has_no_options, play_segment, false, .for_segments = true },
         { 0 },

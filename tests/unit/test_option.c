@@ -66,7 +66,7 @@ static void test_options(void **state)
 
                 assert_true(*option->name && *option->help);
                 for (const char *c = option->name; *c; c++)
-                        assert_true(islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_');
+                        assert_true(islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_' || *c == '-');
                 check_values(option);
                 assert_non_null(option->standard);
                 if (*option->standard && option_check(option, option->standard, &number, &why) < 0)

@@ -1,0 +1,44 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A durable log from the shell: writers and readers that never meet, the format as other programs read it.
+bats_require_minimum_version 1.5.0
+load helper
+
+setup_file() { command -v python3 >/dev/null || skip "no python3"; }
+
+@test "what is said today is read tomorrow, by everybody" {
+	ipcway pub "log:$D/log?ack=disk" one two
+	ipcway pub "log:$D/log" three
+	for i in 1 2; do
+		run -0 ipcway sub "log:$D/log" -n 3
+		[ "$output" = $'one\ntwo\nthree' ]
+	done
+	run -0 ipcway sub "log:$D/log?from=2" -n 1
+	[ "$output" = two ]
+	run -0 ipcway remove "log:$D/log"
+	[ ! -e "$D/log" ]
+}
+
+@test "a reader that follows gets what comes" {
+	start reader ipcway sub "log:$D/log" -n 3
+	until_ok test -e "$D/log/control"
+	ipcway pub "log:$D/log" one two three
+	ended reader 0
+	[ "$(cat "$D/reader.out")" = $'one\ntwo\nthree' ]
+}
+
+@test "other programs can read it by the manual" {
+	seq 1 2000 | ipcway pub "log:$D/log?segment=8K"
+	run -0 python3 "$BATS_TEST_DIRNAME/read_log.py" "$D/log"
+	[ "$output" = "$(seq 1 2000 | sed 's/.*/& &/')" ]
+	[ "$(ls "$D/log" | wc -l)" -gt 4 ]
+}
+
+@test "damage is told with its place, and passed over only if asked" {
+	ipcway pub "log:$D/log" one two three
+	printf X | dd of="$D/log/00000000000000000001.log" bs=1 seek=99 conv=notrunc status=none
+	run -1 ipcway sub "log:$D/log" -n 3
+	is_in "damaged at byte 83, where record 2" "$output"
+	run -0 ipcway sub "log:$D/log?damage=skip" -n 2
+	is_in three "$output"
+}

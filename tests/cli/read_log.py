@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Reads a log by what ipcway-log(5) says and nothing else: each record as SEQUENCE TEXT."""
+import os
+import struct
+import sys
+
+TABLE = []
+for n in range(256):
+    for _ in range(8):
+        n = n >> 1 ^ (0x82F63B78 if n & 1 else 0)
+    TABLE.append(n)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = TABLE[(crc ^ byte) & 255] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def main(path):
+    due = ident = None
+    for name in sorted(name for name in os.listdir(path) if name.endswith(".log")):
+        with open(os.path.join(path, name), "rb") as file:
+            data = file.read()
+        magic, version, size, this, first, missing, _, check = struct.unpack_from("<8sIIQQQQ12xI", data)
+        assert magic == b"IPWLOG\r\n" and version == 1 and size == 64 and check == crc32c(data[:60]), name
+        assert int(name[:20]) == first and missing == 0 and due in (None, first) and ident in (None, this), name
+        due, ident, at, sealed = first, this, 64, False
+        while at < len(data):
+            assert not sealed, name
+            check, length, sequence = struct.unpack_from("<IIQ", data, at)
+            sealed = length == 0x80000000
+            end = at + 16 + (0 if sealed else length)
+            assert sequence == due and end <= len(data), (name, at)
+            assert check == crc32c(struct.pack("<Q", ident) + data[at + 4:end]), (name, at)
+            if not sealed:
+                print(sequence, data[at + 16:end].decode())
+                due += 1
+            at = end
+
+
+main(sys.argv[1])

@@ -1,0 +1,1135 @@
+/* SPDX-License-Identifier: MIT */
+/* log: what is acknowledged is there, in order, once: with writers that are killed at every call and every byte, on full disks, after damage. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "bytes.h"
+#include "talk.h"
+
+#include "log_record.h"
+#include "seam.h"
+
+static char folder[64], path[80], address[100];
+
+/* ---- the folder ------------------------------------------------------------------------------------------------------------------------ */
+
+static void empty(const char *directory)
+{
+        DIR *d = opendir(directory);
+        struct dirent *e;
+        char name[400];
+
+        while (d && (e = readdir(d))) {
+                (void)snprintf(name, sizeof(name), "%s/%s", directory, e->d_name);
+                if (e->d_name[0] != '.')
+                        (void)unlink(name);
+        }
+        if (d)
+                (void)closedir(d);
+        (void)rmdir(directory);
+}
+
+static void clean(void)
+{
+        empty(path);
+        empty(folder);
+}
+
+static int fresh(void **state)
+{
+        clean();
+        return mkdir(folder, 0700);
+}
+
+static struct ipw_link *open_with(const char *options, unsigned how)
+{
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "%s%s", address, options);
+        return talk_open(text, how);
+}
+
+static void refuse_with(const char *options, unsigned how, int error, const char *part)
+{
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "%s%s", address, options);
+        talk_refuse(text, how, error, part);
+}
+
+/* The nth segment, counted from 0; the number of segments. */
+static int segment_name(int nth, char *out, size_t room)
+{
+        struct dirent **list;
+        int n = scandir(path, &list, NULL, alphasort), count = 0;
+
+        assert_true(n >= 0);
+        for (int i = 0; i < n; i++) {
+                if (strstr(list[i]->d_name, ".log") && count++ == nth)
+                        (void)snprintf(out, room, "%s/%s", path, list[i]->d_name);
+                free(list[i]);
+        }
+        free(list);
+        return count;
+}
+
+static int segments(void)
+{
+        char name[400];
+
+        return segment_name(-1, name, sizeof(name));
+}
+
+static void say(struct ipw_link *out, unsigned number)
+{
+        char text[40];
+        int n = snprintf(text, sizeof(text), "message %u", number);
+
+        assert_int_equal(talk_send(out, text, (size_t)n, IPW_FOREVER), n);
+}
+
+static void expect(struct ipw_link *in, unsigned number)
+{
+        char text[40];
+
+        (void)snprintf(text, sizeof(text), "message %u", number);
+        talk_expect(in, text);
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------------------------------- */
+
+static void test_any_payload(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in = open_with("", IPW_SUB), *late;
+        char data[300], back[300];
+        struct ipw_message m = { .data = back, .capacity = sizeof(back) };
+
+        for (unsigned i = 0; i < sizeof(data); i++)
+                data[i] = (char)i;
+        for (unsigned size = 0; size <= sizeof(data); size += 50)
+                assert_int_equal(talk_send(out, data, size, 0), size);
+        for (int reader = 0; reader < 2; reader++) {
+                late = reader ? open_with("", IPW_SUB) : in;
+                for (unsigned size = 0; size <= sizeof(data); size += 50) {
+                        assert_int_equal(ipw_recv(late, &m, 0), size);
+                        assert_memory_equal(back, data, size);
+                        assert_int_equal(m.token, size / 50 + 1);
+                        assert_int_equal(m.flags, 0);
+                }
+                talk_nothing(late, EAGAIN);
+                (void)ipw_close(late);
+        }
+        (void)ipw_close(out);
+}
+
+static void test_a_short_buffer_keeps_it(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in = open_with("", IPW_SUB);
+        char small[4];
+        struct ipw_message m = { .data = small, .capacity = sizeof(small) };
+
+        say(out, 1);
+        assert_int_equal(ipw_recv(in, &m, 0), -EMSGSIZE);
+        assert_int_equal(m.size, 9);
+        expect(in, 1);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+static void test_from(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K", IPW_PUB), *in;
+
+        in = open_with("?from=end", IPW_SUB); /* there is nothing yet */
+        for (unsigned i = 1; i <= 500; i++)
+                say(out, i);
+        expect(in, 1);
+        (void)ipw_close(in);
+        assert_true(segments() > 3);
+        in = open_with("?from=321", IPW_SUB);
+        for (unsigned i = 321; i <= 500; i++)
+                expect(in, i);
+        (void)ipw_close(in);
+        in = open_with("?from=end", IPW_SUB);
+        talk_nothing(in, EAGAIN);
+        say(out, 501);
+        expect(in, 501);
+        (void)ipw_close(in);
+        in = open_with("?from=503", IPW_SUB);
+        talk_nothing(in, EAGAIN);
+        say(out, 502);
+        talk_nothing(in, EAGAIN);
+        say(out, 503);
+        expect(in, 503);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+        refuse_with("?from=0", IPW_SUB, EINVAL, "from=0");
+        refuse_with("?from=yesterday", IPW_SUB, EINVAL, "start, end, or a sequence");
+}
+
+static void test_writers_on_different_days(void **state)
+{
+        struct ipw_link *in = open_with("", IPW_SUB), *out;
+
+        for (unsigned i = 1; i <= 20; i++) {
+                out = open_with(i % 3 ? "?segment=4K" : "?segment=4K&writers=1", IPW_PUB);
+                for (unsigned j = 0; j < 30; j++)
+                        say(out, i * 100 + j);
+                (void)ipw_close(out);
+        }
+        for (unsigned i = 1; i <= 20; i++)
+                for (unsigned j = 0; j < 30; j++)
+                        expect(in, i * 100 + j);
+        talk_nothing(in, EAGAIN);
+        (void)ipw_close(in);
+}
+
+static void test_batches(void **state)
+{
+        struct ipw_link *out = open_with("?segment=64K", IPW_PUB), *in = open_with("", IPW_SUB);
+        static char data[100][700], back[100][700];
+        struct ipw_message m[100] = { 0 }, got[100] = { 0 };
+        unsigned sent = 0, received = 0;
+
+        for (unsigned i = 0; i < 100; i++)
+                got[i] = (struct ipw_message){ .data = back[i], .capacity = sizeof(back[i]) };
+        while (sent < 1000) {
+                for (unsigned i = 0; i < 100; i++) {
+                        talk_fill(data[i], 12 + i * 6, 1, sent + i);
+                        m[i] = (struct ipw_message){ .data = data[i], .size = 12 + i * 6 };
+                }
+                for (unsigned done = 0; done < 100;) {
+                        ssize_t n = ipw_send_many(out, m + done, 100 - done, IPW_FOREVER);
+
+                        assert_true(n > 0);
+                        done += (unsigned)n;
+                }
+                sent += 100;
+        }
+        while (received < sent) {
+                ssize_t n = ipw_recv_many(in, got, 100, 0);
+
+                assert_true(n > 0);
+                for (ssize_t i = 0; i < n; i++, received++) {
+                        assert_true(talk_good(got[i].data, got[i].size));
+                        assert_int_equal(get_le32(back[i] + 4), received);
+                }
+        }
+        talk_nothing(in, EAGAIN);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+static void test_a_sleeper_wakes(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K", IPW_PUB);
+        pid_t pid = fork_child();
+
+        if (pid == 0) {
+                struct ipw_link *in = open_with("", IPW_SUB);
+                char text[400];
+                struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+
+                for (int i = 0; i < 100; i++)
+                        CHILD_CHECK(ipw_recv(in, &m, IPW_FOREVER) == 300);
+                (void)ipw_close(in);
+                _exit(0);
+        }
+        for (int i = 0; i < 100; i++) {
+                char text[300] = { 0 };
+
+                if (i % 10 == 0)
+                        await_sleep(pid);
+                assert_int_equal(talk_send(out, text, sizeof(text), 0), sizeof(text));
+        }
+        assert_int_equal(reap(pid), 0);
+        (void)ipw_close(out);
+}
+
+static void test_many_writers(void **state)
+{
+        enum { WRITERS = 4, EACH = 300 };
+        struct ipw_link *in = open_with("", IPW_SUB);
+        unsigned next[WRITERS] = { 0 };
+        pid_t pids[WRITERS];
+        char back[2000];
+        struct ipw_message m = { .data = back, .capacity = sizeof(back) };
+
+        for (unsigned w = 0; w < WRITERS; w++) {
+                pids[w] = fork_child();
+                if (pids[w] == 0) {
+                        struct ipw_link *out = open_with(w % 2 ? "?segment=16K" : "?segment=16K&ack=disk", IPW_PUB);
+                        char data[2000];
+
+                        for (unsigned i = 0; i < EACH; i++) {
+                                size_t size = 12 + (i * 37 + w) % 1000;
+
+                                talk_fill(data, size, w, i);
+                                CHILD_CHECK(talk_send(out, data, size, i % 5 ? IPW_FOREVER : IPW_MS(PATIENCE)) == (ssize_t)size);
+                        }
+                        _exit(ipw_close(out));
+                }
+        }
+        for (unsigned i = 0; i < WRITERS * EACH; i++) {
+                unsigned who;
+
+                assert_true(ipw_recv(in, &m, IPW_MS(PATIENCE)) >= 0);
+                assert_true(talk_good(back, m.size));
+                who = get_le32(back);
+                assert_true(who < WRITERS);
+                assert_int_equal(get_le32(back + 4), next[who]++);
+                assert_int_equal(m.token, i + 1);
+        }
+        for (unsigned w = 0; w < WRITERS; w++)
+                assert_int_equal(reap(pids[w]), 0);
+        talk_nothing(in, EAGAIN);
+        (void)ipw_close(in);
+}
+
+/* ---- who may have it ------------------------------------------------------------------------------------------------------------------- */
+
+static void test_alone(void **state)
+{
+        struct ipw_link *out = open_with("?writers=1", IPW_PUB);
+
+        say(out, 1);
+        refuse_with("", IPW_PUB, EBUSY, "writers=1");
+        refuse_with("?writers=1", IPW_PUB, EBUSY, "another writer");
+        (void)ipw_close(out);
+        out = open_with("", IPW_PUB);
+        refuse_with("?writers=1", IPW_PUB, EBUSY, "leave writers=1 away");
+        (void)ipw_close(out);
+        out = open_with("?writers=1", IPW_PUB);
+        (void)ipw_close(out);
+}
+
+static void test_remove(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in;
+        struct ipw_why why;
+        char name[400];
+
+        say(out, 1);
+        assert_int_equal(ipw_remove(address, &why), -EBUSY);
+        in = open_with("", IPW_SUB);
+        (void)ipw_close(out);
+        assert_int_equal(ipw_remove(address, &why), -EBUSY);
+        (void)ipw_close(in);
+        assert_int_equal(ipw_remove(address, &why), 0);
+        assert_int_equal(ipw_remove(address, &why), -ENOENT);
+        out = open_with("", IPW_PUB);
+        (void)ipw_close(out);
+        (void)snprintf(name, sizeof(name), "%s/mine", path);
+        assert_true(close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+        assert_int_equal(ipw_remove(address, &why), -ENOTEMPTY);
+        assert_non_null(strstr(why.text, "not of it"));
+        assert_int_equal(unlink(name), 0);
+        assert_int_equal(ipw_remove(address, &why), 0);
+}
+
+/* Somebody who knows no locks. */
+static void test_removed_under_us(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in = open_with("", IPW_SUB);
+
+        say(out, 1);
+        expect(in, 1);
+        say(out, 2);
+        empty(path);
+        assert_int_equal(talk_send(out, "x", 1, 0), -ESTALE);
+        talk_says(out, "was removed");
+        expect(in, 2);
+        talk_nothing(in, ESTALE);
+        talk_says(in, "was removed");
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+static void test_refusals(void **state)
+{
+        refuse_with("?keep=0", IPW_PUB, EOPNOTSUPP, "keep=0");
+        refuse_with("?until=last", IPW_SUB, EOPNOTSUPP, "until=last");
+        refuse_with("#A", IPW_SUB, EINVAL, "%23");
+        talk_refuse("log:", IPW_SUB, EINVAL, "no directory");
+        talk_refuse("log:/proc/1/status", IPW_SUB, ENOTDIR, "a log is a directory");
+        talk_refuse("log:/nonexistent/for/sure", IPW_PUB, ENOENT, "above it");
+        refuse_with("", IPW_SUB | IPW_EXISTING, ENOENT, "none was to be made");
+        (void)ipw_close(open_with("", IPW_SUB | IPW_FRESH));
+        refuse_with("", IPW_SUB | IPW_FRESH, EEXIST, "is there already");
+}
+
+/* ---- dropping what is old -------------------------------------------------------------------------------------------------------------- */
+
+static void fill_log(struct ipw_link *out, unsigned from, unsigned to)
+{
+        for (unsigned i = from; i <= to; i++)
+                say(out, i);
+}
+
+static void test_keep_size(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K&keep-size=16K", IPW_PUB), *in;
+        char text[40];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+
+        fill_log(out, 1, 3000);
+        assert_true(segments() <= 5);
+        assert_true(talk_stats(out).dropped > 2000);
+        in = open_with("?from=1", IPW_SUB);
+        assert_true(ipw_recv(in, &m, 0) > 0);
+        assert_int_equal(m.flags & IPW_HAS_LOST, IPW_HAS_LOST);
+        assert_int_equal(m.lost, talk_stats(out).dropped);
+        assert_int_equal(m.token, m.lost + 1);
+        assert_int_equal(ipw_recv(in, &m, 0) < 0 || m.flags & IPW_HAS_LOST, 0);
+        (void)ipw_close(in);
+        in = open_with("?from=start", IPW_SUB);
+        assert_true(ipw_recv(in, &m, 0) > 0);
+        assert_int_equal(m.flags, 0);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+static void test_an_open_reader_keeps_its_own(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K&keep-size=16K", IPW_PUB), *in = open_with("", IPW_SUB);
+
+        say(out, 1);
+        expect(in, 1);
+        fill_log(out, 2, 3000);
+        assert_int_equal(talk_stats(out).dropped, 0);
+        for (unsigned i = 2; i <= 3000; i++)
+                expect(in, i);
+        fill_log(out, 3001, 4000);
+        assert_true(talk_stats(out).dropped > 1000);
+        for (unsigned i = 3001; i <= 4000; i++)
+                expect(in, i);
+        assert_int_equal(talk_stats(in).dropped, 0);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+static void test_unless_told(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K&keep-size=16K&drop=any", IPW_PUB), *in = open_with("", IPW_SUB);
+        char text[40];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+        uint64_t last = 1, lost = 0;
+
+        say(out, 1);
+        expect(in, 1);
+        fill_log(out, 2, 3000);
+        assert_true(talk_stats(out).dropped > 2000);
+        while (ipw_recv(in, &m, 0) > 0) { /* what it stands in it still has, then comes a gap */
+                uint64_t gap = m.flags & IPW_HAS_LOST ? m.lost : 0;
+
+                assert_int_equal(m.token, last + 1 + gap);
+                last = m.token;
+                lost += gap;
+        }
+        assert_int_equal(last, 3000);
+        assert_true(lost > 2000);
+        assert_int_equal(talk_stats(in).dropped, lost);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+static void test_keep_age(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K", IPW_PUB);
+
+        fill_log(out, 1, 1000);
+        assert_true(segments() > 5);
+        (void)ipw_close(out);
+        out = open_with("?segment=4K&keep-age=1ns", IPW_PUB);
+        fill_log(out, 1, 1000);
+        assert_true(segments() <= 3);
+        (void)ipw_close(out);
+        out = open_with("?segment=4K&keep-age=100h", IPW_PUB);
+        fill_log(out, 1, 1000);
+        assert_true(segments() > 5);
+        (void)ipw_close(out);
+}
+
+/* ---- killed, at every byte and at every call ------------------------------------------------------------------------------------------- */
+
+static void test_torn_at_every_byte(void **state)
+{
+        char name[400];
+        struct ipw_link *out, *in;
+        struct stat two, three;
+
+        for (off_t size = 0;; size++) {
+                out = open_with("", IPW_PUB);
+                fill_log(out, 1, 2);
+                assert_int_equal(segment_name(0, name, sizeof(name)), 1);
+                assert_int_equal(stat(name, &two), 0);
+                say(out, 3);
+                assert_int_equal(stat(name, &three), 0);
+                (void)ipw_close(out);
+                if (two.st_size + size > three.st_size)
+                        break;
+                assert_int_equal(truncate(name, two.st_size + size), 0);
+                in = open_with("", IPW_SUB);
+                expect(in, 1);
+                expect(in, 2);
+                if (two.st_size + size < three.st_size)
+                        talk_nothing(in, EAGAIN);
+                else
+                        expect(in, 3);
+                out = open_with("", IPW_PUB); /* the next writer tidies up, and the reader goes on */
+                assert_int_equal(talk_stats(out).discarded, size && two.st_size + size < three.st_size);
+                say(out, 4);
+                expect(in, 4);
+                talk_nothing(in, EAGAIN);
+                (void)ipw_close(in);
+                (void)ipw_close(out);
+                empty(path);
+        }
+}
+
+static struct {
+        int calls, at, error; /* the call number `at` kills (error 0) or fails; error -1: it moves one byte only */
+        const char *call;     /* only calls of that name count; NULL: all */
+        bool for_ever;
+} plan;
+
+static int before(struct sys_call *call)
+{
+        if (plan.call && strcmp(call->site->call, plan.call) != 0)
+                return 0;
+        plan.calls++;
+        if (plan.calls != plan.at && !(plan.for_ever && plan.calls > plan.at && plan.at))
+                return 0;
+        if (!plan.error)
+                (void)raise(SIGKILL);
+        if (plan.error > 0 && strcmp(call->site->call, "close") != 0 && strcmp(call->site->call, "munmap") != 0) {
+                call->result = -plan.error;
+                return 1;
+        }
+        if (plan.error < 0 && call->size && *call->size > 1)
+                *call->size = *call->size / 2;
+        return 0;
+}
+
+static void after(struct sys_call *call)
+{
+}
+
+static const struct sys_hook hook = { before, after };
+
+/*
+ * The numbers of all records of ours, in order, read from the files without the library: closing many of its readers, which sleep on inotify(7), takes the
+ * kernel long.
+ */
+static unsigned read_files(unsigned *numbers, unsigned room)
+{
+        static char bytes[1 << 16];
+        struct log_header h;
+        struct log_record record;
+        char name[400];
+        uint64_t next = 0;
+        unsigned n = 0;
+
+        for (int i = 0; i < segments(); i++) {
+                size_t need, at = LOG_HEADER;
+                ssize_t have, step;
+                int fd;
+
+                (void)segment_name(i, name, sizeof(name));
+                fd = open(name, O_RDONLY | O_CLOEXEC);
+                have = read(fd, bytes, sizeof(bytes));
+                (void)close(fd);
+                if (have < LOG_HEADER && i + 1 == segments())
+                        break; /* whoever made it came no further */
+                assert_int_equal(log_header_get(&h, bytes, (size_t)have), 0);
+                assert_true(!next || h.first == next);
+                next = h.first;
+                while ((step = log_record_get(&record, bytes + at, (size_t)have - at, next, log_seed(h.id), &need)) > 0) {
+                        at += (size_t)step;
+                        if (record.seal)
+                                continue;
+                        next++;
+                        if (!talk_good(record.payload, record.size))
+                                continue;
+                        assert_true(n < room);
+                        numbers[n++] = get_le32(record.payload + 4);
+                }
+                assert_int_equal(at, have); /* nothing half written is left */
+        }
+        return n;
+}
+
+static void kill_everywhere(const char *options)
+{
+        enum { MESSAGES = 6 };
+        unsigned *acknowledged = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        int status = -SIGKILL;
+
+        assert_ptr_not_equal(acknowledged, MAP_FAILED);
+        for (int at = 1; status == -SIGKILL; at++) {
+                pid_t pid;
+
+                *acknowledged = 0;
+                pid = fork_child();
+                if (pid == 0) {
+                        struct ipw_link *out;
+                        char data[1500];
+
+                        plan = (__typeof__(plan)){ .at = at };
+                        sys_hook = &hook;
+                        out = open_with(options, IPW_PUB);
+                        for (unsigned i = 0; i < MESSAGES; i++) {
+                                talk_fill(data, sizeof(data), 1, i);
+                                CHILD_CHECK(talk_send(out, data, sizeof(data), IPW_FOREVER) == sizeof(data));
+                                *acknowledged = i + 1;
+                        }
+                        (void)ipw_close(out);
+                        sys_hook = NULL;
+                        _exit(0);
+                }
+                status = reap(pid);
+                assert_true(status == -SIGKILL || status == 0);
+                if (access(path, F_OK) == 0) {
+                        struct ipw_why why = { 0 };
+                        struct ipw_link *out = open_with(options, IPW_PUB);
+                        unsigned numbers[MESSAGES + 1], n;
+                        char data[20];
+
+                        /* The log is usable: what comes next is behind all that was acknowledged, and at most one more, that was under way. */
+                        talk_fill(data, sizeof(data), 1, 99);
+                        assert_int_equal(talk_send(out, data, sizeof(data), 0), sizeof(data));
+                        n = read_files(numbers, COUNT_OF(numbers));
+                        if (n != *acknowledged + 1 && n != *acknowledged + 2)
+                                fail_msg("killed at call %d: %u were acknowledged, %u are there", at, *acknowledged, n - 1);
+                        for (unsigned i = 0; i < n; i++)
+                                assert_int_equal(numbers[i], i + 1 < n ? i : 99);
+                        (void)ipw_close(out);
+                        if (ipw_remove(address, &why) < 0)
+                                fail_msg("killed at call %d: %s", at, why.text);
+                }
+        }
+        assert_int_equal(*acknowledged, MESSAGES);
+        (void)munmap(acknowledged, 4096);
+}
+
+static void test_killed_at_every_call(void **state)
+{
+        kill_everywhere("?segment=4K");
+        kill_everywhere("?segment=4K&ack=disk&keep-size=64K&writers=1");
+}
+
+/* ---- calls that fail ------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Each call of a few sends fails once, or from there on always. What was acknowledged is there, what was refused is not; and the log goes on.
+ */
+static void fail_everywhere(const char *options, int error, bool for_ever)
+{
+        enum { MESSAGES = 6 };
+
+        for (int at = 1;; at++) {
+                struct ipw_link *out = open_with(options, IPW_PUB);
+                unsigned good = 0;
+                bool dead = false;
+                char data[1500];
+
+                plan = (__typeof__(plan)){ .at = at, .error = error, .for_ever = for_ever };
+                sys_hook = &hook;
+                for (unsigned i = 0; i < MESSAGES; i++) {
+                        ssize_t n;
+
+                        talk_fill(data, sizeof(data), 1, good);
+                        n = talk_send(out, data, sizeof(data), IPW_MS(1));
+                        assert_true(n == sizeof(data) || n < 0);
+                        good += n > 0 || n == -EINPROGRESS;
+                        if (n < 0 && n != -EINPROGRESS) {
+                                struct ipw_why why;
+
+                                ipw_link_why(out, &why);
+                                assert_int_equal(why.error, -n);
+                                dead |= strstr(why.text, "refuses to go on") != NULL;
+                        }
+                }
+                sys_hook = NULL;
+                if (!dead) {
+                        int r = ipw_flush(out, IPW_FOREVER);
+
+                        assert_int_equal(r, 0);
+                        talk_fill(data, sizeof(data), 1, good);
+                        assert_int_equal(talk_send(out, data, sizeof(data), IPW_FOREVER), sizeof(data));
+                        good++;
+                }
+                (void)ipw_close(out);
+                if (dead) { /* what was on its way may be there */
+                        out = open_with(options, IPW_PUB);
+                        assert_int_equal(talk_send(out, "x", 1, IPW_FOREVER), 1);
+                        (void)ipw_close(out);
+                } else {
+                        unsigned numbers[MESSAGES + 1];
+
+                        if (read_files(numbers, COUNT_OF(numbers)) != good)
+                                fail_msg("call %d failed with %d: not all are there", at, error);
+                        for (unsigned i = 0; i < good; i++)
+                                assert_int_equal(numbers[i], i);
+                }
+                empty(path);
+                if (plan.calls < at)
+                        break;
+        }
+}
+
+static void test_full_and_broken_disks(void **state)
+{
+        static const int errors[] = { ENOSPC, EIO, EDQUOT, -1 };
+
+        for (unsigned i = 0; i < COUNT_OF(errors); i++) {
+                fail_everywhere("?segment=4K", errors[i], false);
+                fail_everywhere("?segment=4K", errors[i], true);
+                fail_everywhere("?segment=4K&ack=disk", errors[i], false);
+                fail_everywhere("?segment=4K&writers=1", errors[i], true);
+        }
+}
+
+static void test_a_file_may_not_grow(void **state)
+{
+        struct ipw_link *out, *in = open_with("", IPW_SUB);
+        static char data[10000];
+        pid_t pid = fork_child();
+
+        if (pid == 0) {
+                struct rlimit limit = { 8192, 8192 };
+
+                CHILD_CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+                out = open_with("", IPW_PUB);
+                CHILD_CHECK(talk_send(out, data, 8000, 0) == 8000);
+                CHILD_CHECK(talk_send(out, data, 8000, 0) == 8000); /* in a second segment */
+                CHILD_CHECK(talk_send(out, data, 8200, 0) == -EFBIG);
+                _exit(ipw_close(out));
+        }
+        assert_int_equal(reap(pid), 0); /* no SIGXFSZ */
+        assert_int_equal(segments(), 2);
+        (void)ipw_close(in);
+}
+
+/* ---- stable storage -------------------------------------------------------------------------------------------------------------------- */
+
+static void test_deferred(void **state)
+{
+        struct ipw_link *out = open_with("?ack=disk", IPW_PUB), *in = open_with("", IPW_SUB);
+        struct ipw_message m = { .data = (char[]){ "message 1" }, .size = 9, .flags = IPW_DEFER };
+
+        assert_int_equal(ipw_send(out, &m, 0), -EINPROGRESS);
+        talk_says(out, "do not send it again");
+        assert_int_equal(talk_stats(out).sent, 1);
+        assert_int_equal(talk_stats(out).unsettled, 1);
+        expect(in, 1);
+        assert_int_equal(ipw_flush(out, IPW_FOREVER), 0);
+        assert_int_equal(talk_stats(out).unsettled, 0);
+        assert_int_equal(ipw_send(out, &m, 0), -EINPROGRESS);
+        say(out, 2); /* syncs what was before it, too */
+        assert_int_equal(talk_stats(out).unsettled, 0);
+        assert_int_equal(ipw_send(out, &m, 0), -EINPROGRESS);
+        assert_int_equal(ipw_close(out), 1);
+        (void)ipw_close(in);
+}
+
+static void test_a_failed_sync_ends_it(void **state)
+{
+        struct ipw_link *one = open_with("?ack=disk", IPW_PUB), *two = open_with("", IPW_PUB), *out, *in;
+
+        say(one, 1);
+        plan = (__typeof__(plan)){ .at = 1, .error = EIO, .call = "fdatasync" };
+        sys_hook = &hook;
+        assert_int_equal(talk_send(one, "message 2", 9, IPW_FOREVER), -EIO);
+        sys_hook = NULL;
+        talk_says(one, "refuses to go on");
+        assert_int_equal(talk_send(one, "x", 1, IPW_FOREVER), -EIO);
+        assert_int_equal(ipw_flush(one, IPW_FOREVER), -EIO);
+        assert_int_equal(talk_send(two, "x", 1, IPW_FOREVER), -EIO); /* it was there, too */
+        out = open_with("?ack=disk", IPW_PUB);                       /* while the others still are */
+        say(out, 3);
+        assert_int_equal(segments(), 2);
+        assert_int_equal(talk_send(two, "x", 1, IPW_FOREVER), -EIO);
+        in = open_with("", IPW_SUB);
+        expect(in, 1);
+        expect(in, 2);
+        expect(in, 3);
+        talk_nothing(in, EAGAIN);
+        assert_int_equal(ipw_close(one), 1);
+        (void)ipw_close(two);
+        (void)ipw_close(out);
+        (void)ipw_close(in);
+}
+
+/* ---- damage ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void flip(const char *name, off_t at)
+{
+        int fd = open(name, O_RDWR | O_CLOEXEC);
+        char byte;
+
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x20;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        (void)close(fd);
+}
+
+static void test_damage(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in;
+        char name[400], text[40];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+
+        fill_log(out, 1, 3);
+        (void)ipw_close(out);
+        assert_int_equal(segment_name(0, name, sizeof(name)), 1);
+        for (off_t at = 64 + 25; at < 64 + 50; at++) { /* each byte of the second */
+                flip(name, at);
+                in = open_with("", IPW_SUB);
+                expect(in, 1);
+                talk_nothing(in, EBADMSG);
+                talk_says(in, "00000000000000000001.log is damaged at byte 89");
+                talk_nothing(in, EBADMSG);
+                (void)ipw_close(in);
+                in = open_with("?damage=skip", IPW_SUB);
+                expect(in, 1);
+                assert_int_equal(ipw_recv(in, &m, 0), 9);
+                assert_int_equal(m.lost, 1);
+                assert_int_equal(m.token, 3);
+                talk_nothing(in, EAGAIN);
+                (void)ipw_close(in);
+                out = open_with("", IPW_PUB); /* whole records are never cut off for it */
+                assert_int_equal(talk_stats(out).discarded, 0);
+                (void)ipw_close(out);
+                flip(name, at);
+        }
+        flip(name, 70);
+        out = open_with("", IPW_PUB);
+        say(out, 4);
+        (void)ipw_close(out);
+        flip(name, 70);
+        in = open_with("", IPW_SUB);
+        for (unsigned i = 1; i <= 4; i++)
+                expect(in, i);
+        (void)ipw_close(in);
+}
+
+static void test_a_segment_is_missing_or_cut(void **state)
+{
+        struct ipw_link *out = open_with("?segment=4K", IPW_PUB), *in;
+        char name[400], text[40];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+        struct stat st;
+        uint64_t lost = 0;
+        int n = 0;
+
+        fill_log(out, 1, 800);
+        (void)ipw_close(out);
+        assert_true(segment_name(1, name, sizeof(name)) > 3);
+        assert_int_equal(stat(name, &st), 0);
+        assert_int_equal(truncate(name, st.st_size - 20), 0); /* the seal and the end of a record */
+        in = open_with("", IPW_SUB);
+        while (ipw_recv(in, &m, 0) >= 0)
+                n++;
+        talk_nothing(in, EBADMSG);
+        talk_says(in, "the rest of it is gone");
+        (void)ipw_close(in);
+        in = open_with("?damage=skip", IPW_SUB);
+        for (n = 0; ipw_recv(in, &m, 0) >= 0; n++)
+                lost += m.flags & IPW_HAS_LOST ? m.lost : 0;
+        assert_int_equal(n, 799);
+        assert_int_equal(lost, 1);
+        (void)ipw_close(in);
+        assert_int_equal(unlink(name), 0);
+        in = open_with("", IPW_SUB);
+        while (ipw_recv(in, &m, 0) >= 0)
+                ;
+        talk_nothing(in, EBADMSG);
+        talk_says(in, "is missing");
+        (void)ipw_close(in);
+        in = open_with("?damage=skip", IPW_SUB);
+        for (n = 0, lost = 0; ipw_recv(in, &m, 0) >= 0; n++)
+                lost += m.flags & IPW_HAS_LOST ? m.lost : 0;
+        assert_true(lost > 100);
+        assert_int_equal(n + lost, 800);
+        (void)ipw_close(in);
+}
+
+/* A length that claims more than there is must not be waited for while whole records follow. */
+static void test_a_length_that_lies(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in;
+        char name[400];
+        int fd;
+
+        fill_log(out, 1, 3);
+        (void)ipw_close(out);
+        assert_int_equal(segment_name(0, name, sizeof(name)), 1);
+        fd = open(name, O_RDWR | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, "\0\0\0\x10", 4, 64 + 25 + 4), 4);
+        (void)close(fd);
+        in = open_with("", IPW_SUB);
+        expect(in, 1);
+        talk_nothing(in, EBADMSG);
+        (void)ipw_close(in);
+}
+
+/* ---- power loss ------------------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * What reached the disk is known by its writes: they are taken down as they are made, with each sync, and then the machine dies at every point. Of what was written
+ * since the last sync any part may be there, in units of a sector; of names that were not synced, any.
+ */
+enum { STEPS = 4000, SECTOR = 512 };
+static struct step {
+        enum { WRITE, CUT, CREATE, SYNC_FILE, SYNC_NAMES, ACKNOWLEDGED } what;
+        unsigned file; /* index in `names` */
+        off_t at;
+        size_t size;
+        char *data;
+} steps[STEPS];
+static unsigned step_count, name_count;
+static char names[64][64];
+
+static unsigned file_of(int fd)
+{
+        char link[40], target[300], *name;
+        ssize_t n;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, target, sizeof(target) - 1);
+        assert_true(n > 0);
+        target[n] = 0;
+        name = strrchr(target, '/') + 1;
+        for (unsigned i = 0; i < name_count; i++)
+                if (strcmp(names[i], name) == 0)
+                        return i;
+        assert_true(name_count < COUNT_OF(names));
+        (void)snprintf(names[name_count], sizeof(names[0]), "%s", name);
+        return name_count++;
+}
+
+static struct step *note(int what, int fd)
+{
+        assert_true(step_count < STEPS);
+        steps[step_count] = (struct step){ .what = (__typeof__(steps[0].what))what, .file = fd >= 0 ? file_of(fd) : 0 };
+        return &steps[step_count++];
+}
+
+static int take_down_before(struct sys_call *call)
+{
+        return 0;
+}
+
+static void take_down(struct sys_call *call)
+{
+        const char *name = call->site->call, *comma = strrchr(call->arguments, ',');
+        struct step *s;
+        int fd = atoi(call->arguments);
+
+        if (call->result < 0)
+                return;
+        if (strcmp(name, "pwritev") == 0 || strcmp(name, "pwrite64") == 0) {
+                s = note(WRITE, fd);
+                s->at = atoll(comma + 1);
+                s->size = (size_t)call->result;
+                s->data = malloc(s->size + 1);
+                assert_int_equal(pread(fd, s->data, s->size, s->at), s->size);
+        } else if (strcmp(name, "ftruncate") == 0) {
+                note(CUT, fd)->at = atoll(comma + 1);
+        } else if (strcmp(name, "openat") == 0 && strstr(call->arguments, "O_EXCL")) {
+                (void)note(CREATE, (int)call->result);
+        } else if (strcmp(name, "fdatasync") == 0) {
+                (void)note(SYNC_FILE, fd);
+        } else if (strcmp(name, "fsync") == 0) {
+                (void)note(SYNC_NAMES, -1);
+        }
+}
+
+static uint32_t luck;
+static bool lucky(unsigned one_in)
+{
+        luck = luck * 1664525 + 1013904223;
+        return (luck >> 16) % one_in == 0;
+}
+
+/* Leaves in `path` what the disk may have if the power goes after `until` steps. How: 0 all unsynced is lost, 1 all is there, 2 as luck has it. */
+static void lose_power(unsigned until, int how)
+{
+        unsigned synced[64] = { 0 }, named = 0; /* steps up to which each file, and the names, are safe */
+
+        empty(path);
+        assert_int_equal(mkdir(path, 0700), 0);
+        for (unsigned i = 0; i < until; i++) {
+                if (steps[i].what == SYNC_FILE)
+                        synced[steps[i].file] = i;
+                if (steps[i].what == SYNC_NAMES)
+                        named = i;
+        }
+        for (unsigned i = 0; i < until; i++) {
+                const struct step *s = &steps[i];
+                bool safe = s->what == CREATE ? i < named || i < synced[s->file] : i < synced[s->file];
+                char name[400];
+                int fd;
+
+                if (s->what > CREATE)
+                        continue;
+                (void)snprintf(name, sizeof(name), "%s/%s", path, names[s->file]);
+                if (s->what == CREATE) {
+                        if (safe || how == 1 || (how == 2 && lucky(2)))
+                                (void)close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+                        continue;
+                }
+                fd = open(name, O_WRONLY | O_CLOEXEC);
+                if (fd < 0)
+                        continue; /* its name was lost */
+                if (s->what == CUT && (safe || how == 1 || (how == 2 && lucky(2))))
+                        assert_int_equal(ftruncate(fd, s->at), 0);
+                for (size_t at = 0; s->what == WRITE && at < s->size;) {
+                        size_t piece = MIN(s->size - at, SECTOR - (size_t)(s->at + (off_t)at) % SECTOR);
+
+                        if (safe || how == 1 || (how == 2 && lucky(2)))
+                                assert_int_equal(pwrite(fd, s->data + at, piece, s->at + (off_t)at), piece);
+                        at += piece;
+                }
+                (void)close(fd);
+        }
+        /* A name in the directory says that there is a log. */
+        {
+                char name[400];
+
+                (void)snprintf(name, sizeof(name), "%s/control", path);
+                (void)close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        }
+}
+
+/* The log is usable, or says why not, and nothing acknowledged goes for it. */
+static void write_on(void)
+{
+        struct ipw_why why = { 0 };
+        struct ipw_link *out;
+        char data[30];
+
+        if (ipw_open(&out, address, IPW_PUB, 0, &why) == 0) {
+                talk_fill(data, sizeof(data), 9, 9);
+                assert_int_equal(talk_send(out, data, sizeof(data), 0), sizeof(data));
+                (void)ipw_close(out);
+        } else {
+                assert_int_equal(why.error, EBADMSG);
+        }
+}
+
+static void check_power_loss(unsigned until, int how, unsigned acknowledged)
+{
+        struct ipw_link *in;
+        char text[5000];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+        unsigned n = 0;
+
+        lose_power(until, how);
+        if (lucky(2))
+                write_on();
+        in = open_with("", IPW_SUB);
+        while (n < acknowledged && ipw_recv(in, &m, 0) >= 0) {
+                assert_true(talk_good(text, m.size));
+                assert_int_equal(get_le32(text + 4), n++);
+        }
+        (void)ipw_close(in);
+        if (n < acknowledged)
+                fail_msg("power lost after step %u (%d): %u were acknowledged, %u are there", until, how, acknowledged, n);
+}
+
+static void test_power_loss(void **state)
+{
+        static const struct sys_hook recorder = { take_down_before, take_down };
+        struct ipw_link *disk, *queued, *quick;
+        unsigned acknowledged = 0, sent = 0;
+        char data[1500];
+
+        step_count = name_count = 0;
+        luck = 1;
+        sys_hook = &recorder;
+        disk = open_with("?segment=4K&ack=disk", IPW_PUB);
+        queued = open_with("?segment=4K", IPW_PUB);
+        for (unsigned i = 0; i < 12; i++) {
+                bool to_disk = i % 3 == 2;
+                size_t size = 100 + i * 97 % 1300;
+
+                talk_fill(data, size, 1, sent++);
+                assert_int_equal(talk_send(to_disk ? disk : queued, data, size, IPW_FOREVER), size);
+                if (to_disk)
+                        note(ACKNOWLEDGED, -1)->at = sent;
+        }
+        (void)ipw_close(queued);
+        for (unsigned i = 0; i < 5; i++) { /* group commit by one end */
+                struct ipw_message m = { .data = data, .size = 500, .flags = IPW_DEFER };
+
+                talk_fill(data, 500, 1, sent++);
+                assert_int_equal(ipw_send(disk, &m, 0), -EINPROGRESS);
+        }
+        assert_int_equal(ipw_flush(disk, IPW_FOREVER), 0);
+        note(ACKNOWLEDGED, -1)->at = sent;
+        (void)ipw_close(disk);
+        quick = open_with("?segment=4K&ack=disk&writers=1", IPW_PUB);
+        talk_fill(data, 50, 1, sent++);
+        assert_int_equal(talk_send(quick, data, 50, IPW_FOREVER), 50);
+        note(ACKNOWLEDGED, -1)->at = sent;
+        (void)ipw_close(quick);
+        sys_hook = NULL;
+        for (unsigned until = 0; until <= step_count; until++) {
+                if (until && steps[until - 1].what == ACKNOWLEDGED)
+                        acknowledged = (unsigned)steps[until - 1].at;
+                for (int how = 0; how < 6; how++)
+                        check_power_loss(until, MIN(how, 2), acknowledged);
+        }
+        assert_int_equal(acknowledged, sent);
+        for (unsigned i = 0; i < step_count; i++)
+                free(steps[i].data);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup(test_any_payload, fresh),
+                cmocka_unit_test_setup(test_a_short_buffer_keeps_it, fresh),
+                cmocka_unit_test_setup(test_from, fresh),
+                cmocka_unit_test_setup(test_writers_on_different_days, fresh),
+                cmocka_unit_test_setup(test_batches, fresh),
+                cmocka_unit_test_setup(test_a_sleeper_wakes, fresh),
+                cmocka_unit_test_setup(test_many_writers, fresh),
+                cmocka_unit_test_setup(test_alone, fresh),
+                cmocka_unit_test_setup(test_remove, fresh),
+                cmocka_unit_test_setup(test_removed_under_us, fresh),
+                cmocka_unit_test_setup(test_refusals, fresh),
+                cmocka_unit_test_setup(test_keep_size, fresh),
+                cmocka_unit_test_setup(test_an_open_reader_keeps_its_own, fresh),
+                cmocka_unit_test_setup(test_unless_told, fresh),
+                cmocka_unit_test_setup(test_keep_age, fresh),
+                cmocka_unit_test_setup(test_torn_at_every_byte, fresh),
+                cmocka_unit_test_setup(test_killed_at_every_call, fresh),
+                cmocka_unit_test_setup(test_full_and_broken_disks, fresh),
+                cmocka_unit_test_setup(test_a_file_may_not_grow, fresh),
+                cmocka_unit_test_setup(test_deferred, fresh),
+                cmocka_unit_test_setup(test_a_failed_sync_ends_it, fresh),
+                cmocka_unit_test_setup(test_damage, fresh),
+                cmocka_unit_test_setup(test_a_segment_is_missing_or_cut, fresh),
+                cmocka_unit_test_setup(test_a_length_that_lies, fresh),
+                cmocka_unit_test_setup(test_power_loss, fresh),
+        };
+        int r;
+
+        (void)snprintf(folder, sizeof(folder), "%s/ipcway-log-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+        (void)snprintf(path, sizeof(path), "%s/log", folder);
+        (void)snprintf(address, sizeof(address), "log:%s", path);
+        janitor_start(clean);
+        r = cmocka_run_group_tests(tests, NULL, NULL);
+        clean();
+        return r;
+}
