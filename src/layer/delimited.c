@@ -113,6 +113,7 @@ static always_inline ssize_t delimited_recv(struct link *l, struct ipw_message *
                 if (r < 0)
                         break;
         }
+        inbox_handed_out(in, got);
         readiness_tell(&in->readiness, got == n ? in->from < in->to : r != 0 && r != -EAGAIN && r != -EINTR);
         return got ? (ssize_t)got : r;
 }

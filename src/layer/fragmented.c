@@ -196,6 +196,7 @@ static always_inline ssize_t receive(struct fragmented *f, struct ipw_message *m
                         break;
         }
         f->framed.link.stats.discarded = f->joiner.discarded;
+        inbox_handed_out(in, got);
         readiness_tell(&in->readiness, got == n ? in->from < in->to || f->kept : r != 0 && r != -EAGAIN && r != -EINTR);
         return got ? (ssize_t)got : r;
 }

@@ -8,7 +8,10 @@
 
 #include "bytes.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "sys.h"
+
+enum { GATHER = 1000 }; /* ns: three messages or so */
 
 void inbox_free(struct inbox *in)
 {
@@ -121,6 +124,17 @@ void inbox_pass_(struct inbox *in, size_t size, uint64_t *closed)
         }
         in->rights_begin -= MIN(in->rights_begin, size);
         in->rights_end -= size;
+}
+
+void inbox_gather(void)
+{
+        int64_t until = clock_now() + GATHER;
+
+        while (clock_now() < until) {
+#if defined(__x86_64__) || defined(__i386__)
+                __builtin_ia32_pause();
+#endif
+        }
 }
 
 int inbox_pollfd(struct inbox *in, bool left_over, struct pollfd *out)

@@ -2,19 +2,27 @@
 /*
  * Bytes read ahead from a stream, for the layer that cuts them into messages: few reads, many messages.
  *
+ * A receiver that takes all there is at once is soon faster than a sender of single messages, and that makes both slow: each message finds the stream
+ * empty and its receiver at the lock or asleep, and the sender pays for it (a quarter more per message over a pipe; a plain reader with as much room
+ * does no better). So when a read has brought more than one message, but few, the receiver lets the sender run ahead for a moment before it would
+ * go to sleep again. Who sends one and waits for the answer is never kept waiting by that.
+ *
  * Descriptors. Those that a read brings belong to the message that has the last byte of that read, and has begun in it: our senders begin a write with such a message and
  * end it with that, and the kernel reads nothing in one piece with what follows. Until it is handed out no more is read than it lacks, so that one place for
  * descriptors is enough. Those that come in the middle of a message are nobody's.
  */
 #pragma once
 
-#include "plain.h"
 #include <stdint.h>
 
+#include "plain.h"
 #include "readiness.h"
 #include "stream.h"
 
-enum { INBOX_SIZE = 64 * 1024 };
+enum {
+        INBOX_SIZE = 64 * 1024,
+        INBOX_FEW = 1024, /* bytes; a read that brings as much is worth its price */
+};
 
 struct inbox {
         struct stream *stream;
@@ -23,6 +31,7 @@ struct inbox {
         size_t from, to;                 /* what is there */
         struct rights *rights;           /* that came and are not handed out yet; NULL: nobody has asked for any */
         size_t rights_begin, rights_end; /* the read that brought them, from `from` on */
+        bool several;                    /* the last read brought more than one message */
         bool ended;                      /* the stream said that nothing more will come */
         struct readiness readiness;
 };
@@ -30,9 +39,6 @@ struct inbox {
 struct inbox *inbox_new(struct stream *);
 void inbox_free(struct inbox *);
 void inbox_freep(struct inbox **);
-
-/* The same, and takes descriptors that come along, once what came with earlier ones is handed out: until then up to `missing` bytes. */
-ssize_t inbox_fill_fds(struct inbox *, size_t want, size_t missing, unsigned flags, uint64_t *closed);
 
 /* A message of `size` bytes begins at `from`: its descriptors. NULL: it has none. */
 static inline struct rights *inbox_rights(const struct inbox *in, size_t size)
@@ -53,6 +59,16 @@ static inline void inbox_pass(struct inbox *in, size_t size, uint64_t *closed)
 /* Room for `want` bytes in a row, those that are there among them, and some more. 0, -ENOMEM. */
 int inbox_reserve(struct inbox *, size_t want);
 
+/* Lets the sender run ahead for a moment. */
+void inbox_gather(void);
+
+/* Of what the last read brought, `got` messages were handed out just now. */
+static always_inline void inbox_handed_out(struct inbox *in, size_t got)
+{
+        if (got > 1 || in->from < in->to)
+                in->several = true;
+}
+
 /* One read, if it must be after making room for `want` bytes in a row. Bytes read; 0 the end, from then on always; -errno. */
 static always_inline ssize_t inbox_fill(struct inbox *in, size_t want, unsigned flags)
 {
@@ -60,6 +76,11 @@ static always_inline ssize_t inbox_fill(struct inbox *in, size_t want, unsigned 
 
         if (unlikely(in->ended))
                 return 0;
+        if (unlikely(in->several)) {
+                in->several = false;
+                if (flags & LINK_SLEEP && in->to < INBOX_FEW)
+                        inbox_gather();
+        }
         if (likely(in->from == in->to && want <= in->room)) {
                 in->from = in->to = 0;
         } else {
@@ -74,5 +95,8 @@ static always_inline ssize_t inbox_fill(struct inbox *in, size_t want, unsigned 
                 in->ended = true;
         return n;
 }
+
+/* The same, and takes descriptors that come along, once what came with earlier ones is handed out: until then up to `missing` bytes. */
+ssize_t inbox_fill_fds(struct inbox *, size_t want, size_t missing, unsigned flags, uint64_t *closed);
 
 int inbox_pollfd(struct inbox *, bool left_over, struct pollfd *);
