@@ -11,26 +11,22 @@
 #include <string.h>
 
 static char memory[300], gate[300];
+static struct ipw_segment *s;
+static struct ipw_gate *g;
 static struct ipw_why why;
 
-static int init(void) /* once, before the others; a second time changes nothing */
+static int open_both(unsigned how)
 {
-        struct ipw_segment *s;
-        struct ipw_gate *g;
-
-        if (ipw_gate_open(&g, gate, 0, &why) < 0 || ipw_segment_open(&s, memory, 0, &why) < 0)
+        if (ipw_gate_open(&g, gate, how, &why) < 0 || ipw_segment_open(&s, memory, how, &why) < 0)
                 errx(1, "%s", why.text);
-        return ipw_gate_close(g) < 0 || ipw_segment_close(s) < 0;
+        return 0;
 }
 
 static int use(const char *text) /* NULL: read */
 {
-        struct ipw_segment *s;
-        struct ipw_gate *g;
         char *board, copy[4096];
 
-        if (ipw_gate_open(&g, gate, IPW_EXISTING, &why) < 0 || ipw_segment_open(&s, memory, IPW_EXISTING, &why) < 0)
-                errx(1, "%s", why.text);
+        open_both(IPW_EXISTING);
         board = ipw_segment_data(s, NULL);
         if (ipw_gate_acquire(g, 0, IPW_MS(10000)) < 0)
                 errx(1, "somebody has been at the board for ten seconds");
@@ -49,11 +45,15 @@ int main(int argc, char **argv)
 
         snprintf(memory, sizeof(memory), "shm+sysv:%.200s#M?size=4K", argc > 2 ? argv[2] : "");
         snprintf(gate, sizeof(gate), "sem+sysv:%.200s#S?undo=1", argc > 2 ? argv[2] : "");
-        if (strcmp(verb, "init") == 0 || strcmp(verb, "read") == 0)
-                return *verb == 'i' ? init() : use(NULL);
+        if (strcmp(verb, "init") == 0) /* makes both, once; a second time changes nothing, nor does it matter who comes first */
+                return open_both(0);
+        if (strcmp(verb, "read") == 0)
+                return use(NULL);
         if (strcmp(verb, "write") == 0 && argc > 3)
                 return use(argv[3]);
-        if (strcmp(verb, "remove") == 0)
-                return (ipw_remove(memory, &why) < 0) | (ipw_remove(gate, &why) < 0);
-        errx(2, "usage: %s init|write|read|remove FILE [TEXT]", argv[0]);
+        if (strcmp(verb, "remove") != 0)
+                errx(2, "usage: %s init|write|read|remove FILE [TEXT]", argv[0]);
+        if (ipw_remove(memory, &why) < 0 || ipw_remove(gate, &why) < 0)
+                errx(1, "%s", why.text);
+        return 0;
 }
