@@ -2,8 +2,8 @@
 /*
  * System V shared memory guarded by a System V semaphore:   ./guarded_board init|write|read|remove FILE [TEXT]
  *
- * A board that anybody may write on, and that nobody reads half written. Both keys are made of FILE: 'M' the memory, 'S' the semaphore, with undo=1, so that a writer
- * killed in the middle frees it. The naive version: a reader started between semget and SETVAL gets in; without SEM_UNDO a dead writer keeps all out for ever.
+ * Nobody reads half a text. Both keys are made of FILE; with undo=1 a writer that is killed frees the semaphore. The naive version: a
+ * reader started between semget and SETVAL gets in; without SEM_UNDO a dead writer keeps all others out for ever.
  */
 #include <err.h>
 #include <ipcway.h>
