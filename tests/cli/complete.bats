@@ -94,7 +94,7 @@ in_bash() {
 	run -0 ipcway complete -- sem --value 3 r
 	[ "$output" = $'remove\nrun' ]
 	run -0 ipcway complete -- sem wait se
-	[ "$output" = $'sem:\nsem+sysv:' ]
+	[ "$output" = $'sem:\nsem+sysv:\nsem+shm:\nsem+file:' ]
 	run -0 ipcway complete -- lock fi
 	[ -z "$output" ]
 	run -0 ipcway complete -- lock lock:/etc/x -O ki
