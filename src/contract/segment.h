@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Contract 5: raw shared bytes. A segment's own struct begins with a `struct segment`. All of it works in a forked child as well: the
- * memory is the same there, and there is nothing else that two processes could take from each other.
+ * Contract 5: raw shared bytes. A segment's own struct begins with a `struct segment`. All of it works in a forked child as well: the memory is the same there, and
+ * there is nothing else that two processes could take from each other.
  */
 #pragma once
 

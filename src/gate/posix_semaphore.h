@@ -18,7 +18,5 @@ struct semaphore {
 /* Fills in all but `sem` and `let_go`. -ENOMEM. */
 int semaphore_prepare(struct semaphore *, const char *text);
 
-/*
- * A semaphore in shared memory of the caller's: made there with `initial` permits, or joined if that is negative; -ENOENT: there is none.
- */
+/* A semaphore in shared memory of the caller's: made there with `initial` permits, or joined if that is negative; -ENOENT: there is none. */
 int semaphore_at(sem_t *, int initial, const char *text, struct gate **, struct ipw_why *);

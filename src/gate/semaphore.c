@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * POSIX semaphores, wherever they lie. A sem_t in shared memory has no name and no maker that could be asked, so whether there is one is
- * told by its bytes: sem_init(3) for several processes leaves a mark in one word, which is found by looking at one, and without which the
- * others would wait where nobody wakes them. The mark is stored last. So zeros are a place where nobody has made one, and a mark that is
- * there means that all the rest is.
+ * POSIX semaphores, wherever they lie. A sem_t in shared memory has no name and no maker that could be asked, so whether there is one is told by its bytes: sem_init(3)
+ * for several processes leaves a mark in one word, which is found by looking at one, and without which the others would wait where nobody wakes them. The mark
+ * is stored last. So zeros are a place where nobody has made one, and a mark that is there means that all the rest is.
  */
 #include "posix_semaphore.h"
 

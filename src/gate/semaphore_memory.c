@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sem+shm:/NAME?offset=N and sem+file:PATH?offset=N, a POSIX semaphore without a name of its own, inside memory that processes share: what
- * sem_init(3) makes.
+ * sem+shm:/NAME?offset=N and sem+file:PATH?offset=N, a POSIX semaphore without a name of its own, inside memory that processes share: what sem_init(3) makes.
  *
- * Memory that is not there is made, just large enough, and has the semaphore in it before anybody can find it. In memory that is there the
- * place may be empty, all zeros; then one process at a time, which holds that byte of the file locked, makes a semaphore in it. A program
- * that calls sem_init(3) there itself knows nothing of that lock: it does so before it tells others of the memory. Other bytes at that
- * place are not touched.
+ * Memory that is not there is made, just large enough, and has the semaphore in it before anybody can find it. In memory that is there the place may be
+ * empty, all zeros; then one process at a time, which holds that byte of the file locked, makes a semaphore in it. A program that calls sem_init(3) there itself knows
+ * nothing of that lock: it does so before it tells others of the memory. Other bytes at that place are not touched.
  *
- * Removing one removes the memory, if it holds nothing else; else that is refused, for whoever waits there would wait for ever. System V
- * memory has no file to lock; sem+sysv: goes with it.
+ * Removing one removes the memory, if it holds nothing else; else that is refused, for whoever waits there would wait for ever. System V memory has no
+ * file to lock; sem+sysv: goes with it.
  */
 #include <errno.h>
 #include <stdio.h>

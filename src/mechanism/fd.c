@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fd:N, fd:R,W: descriptors that this process was given, and the anonymous pipe: whose ends travel as such addresses. So do those of
- * shm+anon:, which are memory.
+ * fd:N, fd:R,W: descriptors that this process was given, and the anonymous pipe: whose ends travel as such addresses. So do those of shm+anon:, which are memory.
  *
- * An end made by ipw_ends() is inert: two numbers that fork and exec carry along. Who opens it reopens the pipe, for an open file
- * description of its own (its own flags, its own locks, close-on-exec), and closes what it was given; the flags of the description that
- * other processes share are never touched. Of the three standard descriptors something harmless stays open, or the next file opened would
- * become standard output.
+ * An end made by ipw_ends() is inert: two numbers that fork and exec carry along. Who opens it reopens the pipe, for an open file description of its
+ * own (its own flags, its own locks, close-on-exec), and closes what it was given; the flags of the description that other processes share are never touched.
+ * Of the three standard descriptors something harmless stays open, or the next file opened would become standard output.
  */
 #include <errno.h>
 #include <limits.h>
@@ -140,9 +138,7 @@ static void let_go(int fd)
         (void)sys_close("its copy is in place", null);
 }
 
-/*
- * A seqpacket socket keeps messages by itself: there is nothing to frame. Of a stream socket a framing makes messages. Both go both ways.
- */
+/* A seqpacket socket keeps messages by itself: there is nothing to frame. Of a stream socket a framing makes messages. Both go both ways. */
 static int open_socket(int given, const struct request *request, struct link **out, struct ipw_why *why)
 {
         _cleanup_(sys_closep)

@@ -2,8 +2,7 @@
 /*
  * What all kinds have alike: join, else make, in a loop, since names come and go while we look; pages; the map.
  *
- * A limit on the size of files (RLIMIT_FSIZE) is asked for before it can be hit: the kernel would send SIGXFSZ, and the library touches no
- * signals.
+ * A limit on the size of files (RLIMIT_FSIZE) is asked for before it can be hit: the kernel would send SIGXFSZ, and the library touches no signals.
  */
 #include "object.h"
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared memory as an object of the machine: found by its address, or made, and mapped. It is raw bytes here; segments hand them out as
- * they are, a ring lays its own order into them.
+ * Shared memory as an object of the machine: found by its address, or made, and mapped. It is raw bytes here; segments hand them out as they are, a ring lays its own
+ * order into them.
  *
- * An object appears complete. Files and POSIX memory have no name until their size, pages, mode and content are there (O_TMPFILE, then
- * linkat(2)); who is killed before leaves nothing. System V has no such thing: there the name comes first, so whoever fills an object with
- * more than zeros writes a word last that says it is ready, and who joins asks for it; if the maker has died before, that is -ESTALE and a
- * text that says how to remove it.
+ * An object appears complete. Files and POSIX memory have no name until their size, pages, mode and content are there (O_TMPFILE, then linkat(2)); who
+ * is killed before leaves nothing. System V has no such thing: there the name comes first, so whoever fills an object with more than zeros writes a word last
+ * that says it is ready, and who joins asks for it; if the maker has died before, that is -ESTALE and a text that says how to remove it.
  *
- * Pages are reserved when the object is made, and when one is joined that has holes: a full /dev/shm is -ENOSPC here and never SIGBUS
- * later.
+ * Pages are reserved when the object is made, and when one is joined that has holes: a full /dev/shm is -ENOSPC here and never SIGBUS later.
  */
 #pragma once
 
@@ -43,8 +41,8 @@ struct object_plan {
 };
 
 /*
- * `out` is whole or untouched. Errors, beside the kernel's: -ENOENT, -EEXIST, -EPERM (owner), -ELOOP, -EINVAL (sizes differ, or another
- * kind of thing), -ESTALE (its maker died before it was ready), -ENOSPC.
+ * `out` is whole or untouched. Errors, beside the kernel's: -ENOENT, -EEXIST, -EPERM (owner), -ELOOP, -EINVAL (sizes differ, or another kind of thing),
+ * -ESTALE (its maker died before it was ready), -ENOSPC.
  */
 int object_open(const struct object_plan *, struct object *out, struct ipw_why *);
 /* Unmaps and closes; the object stays. */
@@ -54,16 +52,13 @@ int object_check(enum object_kind, const struct ipw_address *, struct ipw_why *)
 /* The name, which those who have the object open no longer need; of System V the segment, -EBUSY while it is attached anywhere. */
 int object_remove(enum object_kind, const struct ipw_address *, struct ipw_why *);
 
-/*
- * Memory without a name: sealed, so that nobody can take its size away. `flags` are memfd_create(2)'s; the descriptor is inherited without
- * MFD_CLOEXEC.
- */
+/* Memory without a name: sealed, so that nobody can take its size away. `flags` are memfd_create(2)'s; the descriptor is inherited without MFD_CLOEXEC. */
 int object_anonymous(size_t size, unsigned flags, struct ipw_why *);
 /* Maps the memory behind a descriptor that this process was given, by an open file description of its own. The one given stays open. */
 int object_adopt(int given, struct object *out, struct ipw_why *);
 
 /*
- * Another size, or with 0 the one that somebody else has given it; moves the mapping. -EOPNOTSUPP: the kernel cannot, or there are seals.
- * -ESTALE: its name is gone, and nobody else would ever see the new size.
+ * Another size, or with 0 the one that somebody else has given it; moves the mapping. -EOPNOTSUPP: the kernel cannot, or there are seals. -ESTALE: its name is gone, and
+ * nobody else would ever see the new size.
  */
 int object_resize(struct object *, size_t size, struct ipw_why *);

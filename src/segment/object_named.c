@@ -2,12 +2,11 @@
 /*
  * Objects that are files: under /dev/shm, as shm_open(3) makes them, or anywhere else.
  *
- * A new one is made without a name (O_TMPFILE), gets size, pages, owner and content, and then its name, which is refused if somebody was
- * faster. Where a filesystem has no such files, another name stands in, ".NAME-" and a random number; who is killed in that moment leaves
- * it behind.
+ * A new one is made without a name (O_TMPFILE), gets size, pages, owner and content, and then its name, which is refused if somebody was faster. Where a filesystem has
+ * no such files, another name stands in, ".NAME-" and a random number; who is killed in that moment leaves it behind.
  *
- * What is joined is opened without O_CREAT, which sticky folders forbid for files of others, and never through a symbolic link. An empty
- * file is one whose maker, a program that makes the name first and the size later, is just doing that: it gets a second.
+ * What is joined is opened without O_CREAT, which sticky folders forbid for files of others, and never through a symbolic link. An empty file is one whose
+ * maker, a program that makes the name first and the size later, is just doing that: it gets a second.
  */
 #include <errno.h>
 #include <limits.h>
@@ -77,9 +76,7 @@ int named_check_address(enum object_kind kind, const struct ipw_address *a, stru
         return 0;
 }
 
-/*
- * ---- joining ---------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- joining --------------------------------------------------------------------------------------------------------------------------- */
 
 static int why_open(const char *text, int r, struct ipw_why *why)
 {
@@ -169,9 +166,7 @@ int named_join(const struct object_plan *plan, struct object *o, struct ipw_why 
         return r < 0 ? r : join_at(plan, &p, o, why);
 }
 
-/*
- * ---- making ----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------------------------------------------------- */
 
 enum { TEMPORARY_ROOM = 128 };
 

@@ -2,12 +2,11 @@
 /*
  * System V segments: shmget(2) to shmctl(2).
  *
- * A segment has its size and its zeros from the first moment, so raw memory is complete as soon as it can be found. Who wants more in it
- * writes that after the name is there already; whoever joins asks whether it is finished, waits for a maker that lives, and is told of one
- * that died.
+ * A segment has its size and its zeros from the first moment, so raw memory is complete as soon as it can be found. Who wants more in it writes that after the
+ * name is there already; whoever joins asks whether it is finished, waits for a maker that lives, and is told of one that died.
  *
- * The kernel counts who is attached, and frees a removed segment when the last has gone. So one in use is not removed here: its users would
- * go on while newcomers make another one, each side waiting for the other.
+ * The kernel counts who is attached, and frees a removed segment when the last has gone. So one in use is not removed here: its users would go on
+ * while newcomers make another one, each side waiting for the other.
  */
 #include <errno.h>
 #include <sys/shm.h>

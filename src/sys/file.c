@@ -294,6 +294,16 @@ int sys_fstatfs_(struct sys_site *site, int fd, struct statfs *st)
         THROUGH(fstatfs(fd, st), "%d", fd);
 }
 
+ssize_t sys_readlinkat_(struct sys_site *site, int dir, const char *path, char *text, size_t size)
+{
+        THROUGH(readlinkat(dir, path, text, size), "%d, \"%s\", ..., %zu", dir, path, size);
+}
+
+int sys_statx_(struct sys_site *site, int dir, const char *path, int flags, struct statx *st)
+{
+        THROUGH(statx(dir, path, flags, STATX_TYPE | STATX_MODE | STATX_INO | STATX_NLINK, st), "%d, \"%s\", 0x%x", dir, path, (unsigned)flags);
+}
+
 int sys_pipe2_(struct sys_site *site, int fds[2], int flags)
 {
         THROUGH(pipe2(fds, flags), "[2], 0x%x", flags);

@@ -79,3 +79,10 @@ int sys_waitid_(struct sys_site *site, int fd, siginfo_t *info, int options)
 {
         THROUGH(waitid(P_PIDFD, (id_t)fd, info, options), "P_PIDFD, %d, ..., 0x%x", fd, (unsigned)options);
 }
+
+ssize_t sys_vm_read_(struct sys_site *site, pid_t pid, void *data, size_t size, uint64_t address)
+{
+        struct iovec to = { .iov_base = data, .iov_len = size }, from = { .iov_base = (void *)(uintptr_t)address, .iov_len = size };
+
+        THROUGH(process_vm_readv(pid, &to, 1, &from, 1, 0), "%d, ..., %zu, 0x%llx", (int)pid, size, (unsigned long long)address);
+}

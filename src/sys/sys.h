@@ -97,15 +97,17 @@
 #define sys_unlink(meaning, path)             sys_unlink_(SYS_SITE("unlink", meaning), path)
 #define sys_openat(meaning, dir, name, flags) sys_openat_(SYS_SITE("openat", meaning), dir, name, flags)
 #define sys_create(meaning, dir, name, flags, mode) \
-        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                             /* O_CREAT|O_EXCL, too */
-#define sys_unnamed(meaning, dir, mode)        sys_unnamed_(SYS_SITE("openat", meaning), dir, mode)  /* O_TMPFILE */
-#define sys_link(meaning, fd, dir, name)       sys_link_(SYS_SITE("linkat", meaning), fd, dir, name) /* gives what has none a name */
-#define sys_linkat(meaning, dir, from, to)     sys_linkat_(SYS_SITE("linkat", meaning), dir, from, to)
-#define sys_fstatat(meaning, dir, name, st)    sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
-#define sys_unlinkat(meaning, dir, name)       sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
-#define sys_getdents(meaning, dir, list, size) sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
-#define sys_fstatfs(meaning, fd, st)           sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
-#define sys_pipe2(meaning, fds, flags)         sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
+        sys_create_(SYS_SITE("openat", meaning), dir, name, flags, mode)                                     /* O_CREAT|O_EXCL, too */
+#define sys_unnamed(meaning, dir, mode)                sys_unnamed_(SYS_SITE("openat", meaning), dir, mode)  /* O_TMPFILE */
+#define sys_link(meaning, fd, dir, name)               sys_link_(SYS_SITE("linkat", meaning), fd, dir, name) /* gives what has none a name */
+#define sys_linkat(meaning, dir, from, to)             sys_linkat_(SYS_SITE("linkat", meaning), dir, from, to)
+#define sys_fstatat(meaning, dir, name, st)            sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
+#define sys_unlinkat(meaning, dir, name)               sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
+#define sys_getdents(meaning, dir, list, size)         sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
+#define sys_fstatfs(meaning, fd, st)                   sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
+#define sys_readlinkat(meaning, dir, path, text, size) sys_readlinkat_(SYS_SITE("readlinkat", meaning), dir, path, text, size)
+#define sys_statx(meaning, dir, path, flags, st)       sys_statx_(SYS_SITE("statx", meaning), dir, path, flags, st) /* type, mode, inode */
+#define sys_pipe2(meaning, fds, flags)                 sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
 #define sys_flock(meaning, fd, operation) \
         SYS_IN_PLACE(sys_flock_(SYS_SITE("flock", meaning), fd, operation), flock(fd, operation), SYS_flock, fd, operation)
 #define sys_dup3(meaning, from, to, flags) sys_dup3_(SYS_SITE("dup3", meaning), from, to, flags)
@@ -121,7 +123,9 @@
 #define sys_kill(meaning, pid, number) sys_kill_(SYS_SITE("kill", meaning), pid, number)
 #define sys_pidfd_open(meaning, pid)   sys_pidfd_open_(SYS_SITE("pidfd_open", meaning), pid)
 #define sys_pidfd_send_signal(meaning, fd, number, info) \
-        sys_pidfd_send_signal_(SYS_SITE("pidfd_send_signal", meaning), fd, number, info)                   /* info NULL: as kill(2) does */
+        sys_pidfd_send_signal_(SYS_SITE("pidfd_send_signal", meaning), fd, number, info) /* info NULL: as kill(2) does */
+#define sys_vm_read(meaning, pid, data, size, address) \
+        sys_vm_read_(SYS_SITE("process_vm_readv", meaning), pid, data, size, address)                      /* of another process */
 #define sys_waitid(meaning, fd, info, options) sys_waitid_(SYS_SITE("waitid", meaning), fd, info, options) /* P_PIDFD */
 /* sockets */
 #define sys_socket(meaning, domain, type, protocol)          sys_socket_(SYS_SITE("socket", meaning), domain, type, protocol)
@@ -234,6 +238,10 @@ int sys_ftruncate_(struct sys_site *, int fd, off_t size);
 int sys_fallocate_(struct sys_site *, int fd, off_t at, off_t size);
 int sys_fsync_(struct sys_site *, int fd);
 int sys_lock_(struct sys_site *, int fd, int command, struct flock *lock);
+ssize_t sys_readlinkat_(struct sys_site *, int dir, const char *path, char *text, size_t size);
+struct statx;
+int sys_statx_(struct sys_site *, int dir, const char *path, int flags, struct statx *);
+ssize_t sys_vm_read_(struct sys_site *, pid_t pid, void *data, size_t size, uint64_t address);
 int sys_flock_(struct sys_site *, int fd, int operation);
 int sys_sem_open_(struct sys_site *, sem_t **, const char *name, int flags, mode_t mode, unsigned value);
 int sys_sem_close_(struct sys_site *, sem_t *);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The header in C++: compiles, links with C names, and its structs can be made the C++ way. */
 #include <ipcway.h>
+#include <ipcway/probe.h>
 
 int main()
 {

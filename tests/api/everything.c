@@ -4,6 +4,7 @@
  * it holds that all is there, exported, and does its plainest work. `symbols` checks that no name of the header is missing here.
  */
 #include <ipcway.h>
+#include <ipcway/probe.h>
 
 #include <err.h>
 #include <errno.h>
@@ -220,6 +221,26 @@ static void signals(void)
         must(ipw_close(out) == 0 && ipw_close(in) == 0);
 }
 
+/* All that wait, whoever they are; this process does not. */
+static void probes(void)
+{
+        static const int ends[] = { IPW_WAIT_ENDS, IPW_WAIT_OPEN, IPW_WAIT_BEHIND, IPW_WAIT_CIRCLE, IPW_WAIT_HIDDEN };
+        static const int sure[] = { 0, IPW_SURE_POSSIBLE, IPW_SURE_LIKELY, IPW_SURE_CERTAIN };
+        const struct ipw_probe_wait *w;
+        struct ipw_probe *p;
+        size_t n, hidden;
+
+        must(ipw_probe_take(&p, &why) == 0 && ipw_probe_processes(p, &hidden) > hidden);
+        w = ipw_probe_waits(p, &n);
+        for (size_t i = 0; i < n; i++) {
+                must(w[i].end >= ends[0] && w[i].end <= ends[4] && w[i].sure >= sure[0] && w[i].sure <= sure[3]);
+                must(w[i].pid > 0 && w[i].thread > 0 && w[i].name && w[i].call && w[i].object && *w[i].text);
+                must(w[i].pid != getpid() && w[i].uid != (uid_t)-1 && (w[i].circle != 0) == (w[i].end == IPW_WAIT_CIRCLE));
+                must(w[i].waker_count == 0 || w[i].wakers[0] > 0);
+        }
+        ipw_probe_free(p);
+}
+
 int main(void)
 {
         ipw_trace(traced, &system_calls);
@@ -230,6 +251,7 @@ int main(void)
         gates();
         segments();
         signals();
+        probes();
         ipw_trace(NULL, NULL);
         must(system_calls > 0);
         return 0;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Segments: the four kinds against each other's promises, against programs that know only the kernel's calls, and against what goes wrong.
- */
+/* Segments: the four kinds against each other's promises, against programs that know only the kernel's calls, and against what goes wrong. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -249,9 +247,7 @@ static void test_plain(void **state)
                 }
 }
 
-/*
- * ---- gates inside ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- gates inside ---------------------------------------------------------------------------------------------------------------------- */
 
 static struct ipw_gate *gate_at(struct ipw_segment *s, size_t offset, int initial)
 {
@@ -343,10 +339,7 @@ static void test_gate_plain(void **state)
         plain_close(posix, (char *)plain - 128);
 }
 
-/*
- * ---- what goes wrong
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- what goes wrong --------------------------------------------------------------------------------------------------------------------- */
 
 #define MUST(condition)                            \
         do {                                       \
@@ -566,10 +559,7 @@ static void test_empty(void **state)
         remove_it(file);
 }
 
-/*
- * ---- makers that are killed, and slow ones
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- makers that are killed, and slow ones ------------------------------------------------------------------------------------------------- */
 
 static int calls_left, pipe_of_maker[2][2];
 

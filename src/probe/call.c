@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the system call in which a thread sleeps to what must happen before it goes on. Its arguments come from /proc/PID/task/TID/syscall; what they point
+ * at is read from the process's memory, and may change while we look: everything is copied first, then checked.
+ *
+ * Numbers of system calls are those of this program's own machine; a process of another kind (32 bits on 64) is seen in a call without a name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "bytes.h"
+#include "cleanup.h"
+#include "snapshot.h"
+#include "sys.h"
+
+enum shape {
+        READS,
+        WRITES,
+        FLOCK,
+        FCNTL,
+        QUEUE,
+        POLLS,
+        SELECTS,
+        EPOLLS,
+        OPENS,
+        CONNECTS,
+        WAITS_CHILD,
+        FUTEX,
+        SYSV_QUEUE,
+        SYSV_SEMAPHORE,
+        SIGNALS,
+        PAUSES,
+};
+
+struct call {
+        long number;
+        const char *name;
+        enum shape shape;
+        int timeout; /* which argument is a timeout that 0 switches off; -1: none */
+        const char *note;
+};
+
+/* A note is given where the shape does not say enough. */
+static const struct call calls[] = {
+        { SYS_read, "read(2)", READS, -1, NULL },
+        { SYS_readv, "readv(2)", READS, -1, NULL },
+        { SYS_recvfrom, "recv(2)", READS, -1, NULL },
+        { SYS_recvmsg, "recvmsg(2)", READS, -1, NULL },
+        { SYS_recvmmsg, "recvmmsg(2)", READS, 4, NULL },
+        { SYS_accept, "accept(2)", READS, -1, "until somebody connects" },
+        { SYS_accept4, "accept4(2)", READS, -1, "until somebody connects" },
+        { SYS_splice, "splice(2)", READS, -1, NULL },
+        { SYS_write, "write(2)", WRITES, -1, NULL },
+        { SYS_writev, "writev(2)", WRITES, -1, NULL },
+        { SYS_sendto, "send(2)", WRITES, -1, NULL },
+        { SYS_sendmsg, "sendmsg(2)", WRITES, -1, NULL },
+        { SYS_sendmmsg, "sendmmsg(2)", WRITES, -1, NULL },
+        { SYS_flock, "flock(2)", FLOCK, -1, NULL },
+        { SYS_fcntl, "fcntl(2)", FCNTL, -1, NULL },
+        { SYS_mq_timedsend, "mq_send(3)", QUEUE, 4, "which is full, until somebody takes a message" },
+        { SYS_mq_timedreceive, "mq_receive(3)", QUEUE, 4, "which is empty, until somebody sends a message" },
+#ifdef SYS_poll
+        { SYS_poll, "poll(2)", POLLS, -1, NULL },
+#endif
+        { SYS_ppoll, "poll(2)", POLLS, 2, NULL },
+#ifdef SYS_select
+        { SYS_select, "select(2)", SELECTS, 4, NULL },
+#endif
+        { SYS_pselect6, "select(2)", SELECTS, 4, NULL },
+#ifdef SYS_epoll_wait
+        { SYS_epoll_wait, "epoll_wait(2)", EPOLLS, -1, NULL },
+#endif
+        { SYS_epoll_pwait, "epoll_wait(2)", EPOLLS, -1, NULL },
+#ifdef SYS_epoll_pwait2
+        { SYS_epoll_pwait2, "epoll_wait(2)", EPOLLS, 3, NULL },
+#endif
+#ifdef SYS_open
+        { SYS_open, "open(2)", OPENS, -1, NULL },
+#endif
+        { SYS_openat, "open(2)", OPENS, -1, NULL },
+        { SYS_connect, "connect(2)", CONNECTS, -1, "until the listener accepts" },
+        { SYS_wait4, "wait(2)", WAITS_CHILD, -1, NULL },
+        { SYS_waitid, "waitid(2)", WAITS_CHILD, -1, NULL },
+        { SYS_futex, "futex(2)", FUTEX, 3, NULL },
+        { SYS_msgrcv, "msgrcv(2)", SYSV_QUEUE, -1, "until somebody sends such a message" },
+        { SYS_msgsnd, "msgsnd(2)", SYSV_QUEUE, -1, "which is full, until somebody takes a message" },
+        { SYS_semop, "semop(2)", SYSV_SEMAPHORE, -1, "until somebody changes it" },
+        { SYS_semtimedop, "semop(2)", SYSV_SEMAPHORE, 3, "until somebody changes it" },
+#ifdef SYS_pause
+        { SYS_pause, "pause(2)", SIGNALS, -1, "until a signal comes" },
+#endif
+        { SYS_rt_sigsuspend, "sigsuspend(2)", SIGNALS, -1, "until a signal comes" },
+        { SYS_rt_sigtimedwait, "sigwait(3)", SIGNALS, 2, "until a signal comes" },
+        { SYS_nanosleep, "nanosleep(2)", PAUSES, 0, "until its time is over" },
+        { SYS_clock_nanosleep, "clock_nanosleep(2)", PAUSES, 2, "until its time is over" },
+};
+
+struct work {
+        struct ipw_probe *probe;
+        struct thread *thread;
+        const struct process *process;
+        uint64_t a[6];
+};
+
+static int memory(struct work *w, uint64_t address, void *data, size_t size)
+{
+        struct source *s = w->probe->source;
+
+        return s->ops->memory(s, w->process->pid, address, data, size);
+}
+
+static int add_target(struct work *w, const struct target *target)
+{
+        struct target *item = list_add(&w->probe->targets);
+
+        if (!item)
+                return -ENOMEM;
+        *item = *target;
+        w->thread->targets++;
+        return 0;
+}
+
+/* Only somebody who uses the other end of this descriptor can end it; if that cannot be told, anybody. */
+static int add_end(struct work *w, int fd, unsigned ways)
+{
+        const struct unix_socket *socket;
+        const struct hold *hold;
+        struct target target = { .way = ways == IPW_RECV ? IPW_SEND : IPW_RECV };
+
+        if (key_of_fd(w->probe, w->process, fd, &hold) < 0) {
+                w->thread->anybody = true;
+                return 0;
+        }
+        target.key = hold->key;
+        target.named = hold->named;
+        if (hold->key.kind == KIND_PIPE)
+                return add_target(w, &target);
+        socket = hold->key.kind == KIND_UNIX ? find_socket(w->probe, hold->key.inode) : NULL;
+        if (socket && socket->peer) {
+                target.key.inode = socket->peer;
+                target.way = 0; /* either: it may also be closed */
+                return add_target(w, &target);
+        }
+        w->thread->anybody = true;
+        return 0;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void name_fd(struct work *w, int fd)
+{
+        struct source *s = w->probe->source;
+        const struct unix_socket *socket = NULL;
+        const struct hold *hold;
+        char path[64], to[4096] = "";
+        struct thread *t = w->thread;
+
+        t->fd = fd;
+        if (key_of_fd(w->probe, w->process, fd, &hold) < 0)
+                return;
+        (void)snprintf(path, sizeof(path), "%d/fd/%d", (int)w->process->pid, fd);
+        if (s->ops->link(s, path, to, sizeof(to)) < 0)
+                return;
+        switch (hold->key.kind) {
+        case KIND_PIPE:
+                if (to[0] == '/')
+                        (void)snprintf(t->object, sizeof(t->object), "FIFO %.110s", to);
+                else
+                        (void)snprintf(t->object, sizeof(t->object), "pipe %llu", (unsigned long long)hold->key.inode);
+                return;
+        case KIND_UNIX:
+                socket = find_socket(w->probe, hold->key.inode);
+                if (socket && !socket->name[0] && socket->peer)
+                        socket = find_socket(w->probe, socket->peer);
+                (void)snprintf(t->object, sizeof(t->object), "Unix socket %.108s", socket && socket->name[0] ? socket->name : to + 7);
+                return;
+        case KIND_SOCKET:
+                (void)snprintf(t->object, sizeof(t->object), "%.120s", to);
+                return;
+        default:
+                (void)snprintf(t->object, sizeof(t->object), "%.120s", strncmp(to, "anon_inode:", 11) == 0 ? to + 11 : to);
+        }
+}
+
+/* ---- the shapes ------------------------------------------------------------------------------------------------------------------------- */
+
+static int decode_end(struct work *w, unsigned way)
+{
+        int fd = (int)w->a[0];
+        const struct hold *hold;
+
+        name_fd(w, fd);
+        if (!w->thread->note && key_of_fd(w->probe, w->process, fd, &hold) == 0 &&
+            (hold->key.kind == KIND_PIPE || hold->key.kind == KIND_UNIX || hold->key.kind == KIND_SOCKET))
+                w->thread->note = way == IPW_RECV ? "which is empty" : "which is full";
+        return add_end(w, fd, way);
+}
+
+static int add_lock(struct work *w, int fd, const struct target *how)
+{
+        const struct hold *hold;
+        struct target target = *how;
+
+        name_fd(w, fd);
+        if (key_of_fd(w->probe, w->process, fd, &hold) < 0) {
+                w->thread->anybody = true;
+                return 0;
+        }
+        target.key = (struct key){ .kind = KIND_LOCK, .device = hold->key.device, .inode = hold->key.inode };
+        return add_target(w, &target);
+}
+
+static int decode_flock(struct work *w)
+{
+        bool shared = ((int)w->a[1] & ~LOCK_NB) == LOCK_SH;
+
+        w->thread->note = shared ? "for a shared lock" : "for an exclusive lock";
+        return add_lock(w, (int)w->a[0], &(struct target){ .to = UINT64_MAX, .shared = shared, .flock = true });
+}
+
+static int decode_fcntl(struct work *w)
+{
+        struct target target = { .to = UINT64_MAX };
+        struct flock lock;
+
+        if (w->a[1] != F_SETLKW && w->a[1] != F_OFD_SETLKW) {
+                w->thread->anybody = true;
+                return 0;
+        }
+        w->thread->note = "for a lock";
+        if (memory(w, w->a[2], &lock, sizeof(lock)) == 0) {
+                target.shared = lock.l_type == F_RDLCK;
+                w->thread->note = target.shared ? "for a shared lock" : "for an exclusive lock";
+                if (lock.l_whence == SEEK_SET && lock.l_start >= 0 &&
+                    lock.l_len >= 0) { /* else: where it begins is not known here, so all of it */
+                        target.from = (uint64_t)lock.l_start;
+                        if (lock.l_len > 0)
+                                target.to = target.from + (uint64_t)lock.l_len - 1;
+                }
+        }
+        return add_lock(w, (int)w->a[0], &target);
+}
+
+static int decode_poll(struct work *w)
+{
+        enum { MOST = 64 };
+        struct pollfd fds[MOST];
+        uint64_t n = w->a[1];
+        int r = 0;
+
+        if (n == 0 || n > MOST || memory(w, w->a[0], fds, n * sizeof(fds[0])) < 0) {
+                w->thread->anybody = true;
+                return 0;
+        }
+        name_fd(w, fds[0].fd); /* of several the first: that is what a program looks at most, as a rule */
+        for (uint64_t i = 0; i < n && r == 0; i++) {
+                if (fds[i].fd < 0)
+                        continue;
+                if (fds[i].events & (POLLIN | POLLPRI) || !(fds[i].events & POLLOUT))
+                        r = add_end(w, fds[i].fd, IPW_RECV);
+                if (r == 0 && fds[i].events & POLLOUT)
+                        r = add_end(w, fds[i].fd, IPW_SEND);
+        }
+        return r;
+}
+
+static int decode_select(struct work *w)
+{
+        static const unsigned ways[2] = { IPW_RECV, IPW_SEND };
+        uint64_t n = w->a[0];
+        fd_set set;
+        int r = 0;
+
+        if (n > FD_SETSIZE) {
+                w->thread->anybody = true;
+                return 0;
+        }
+        for (int which = 0; which < 2; which++) {
+                FD_ZERO(&set);
+                if (w->a[1 + which] && memory(w, w->a[1 + which], &set, (n + 63) / 64 * 8) < 0)
+                        w->thread->anybody = true;
+                for (uint64_t i = 0; i < n && r == 0; i++)
+                        if (FD_ISSET(i, &set))
+                                r = add_end(w, (int)i, ways[which]);
+        }
+        if (!w->thread->targets)
+                w->thread->anybody = true;
+        return r;
+}
+
+/* "tfd:        5 events:       19 data: ..." */
+static int decode_epoll(struct work *w)
+{
+        struct source *s = w->probe->source;
+        char path[64], text[16384];
+        int r = 0;
+
+        name_fd(w, (int)w->a[0]);
+        (void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)w->process->pid, (int)w->a[0]);
+        if (s->ops->read(s, path, text, sizeof(text)) < 0 || strlen(text) == sizeof(text) - 1)
+                w->thread->anybody = true; /* not to be seen, or more than we can hold */
+        else
+                for (const char *at = text; r == 0 && line_value(at, "tfd:", &at);) {
+                        uint64_t fd, events;
+
+                        if (!next_number(&at, 10, &fd) || !(at = strstr(at, "events:")) || (at += 7, !next_number(&at, 16, &events)))
+                                break;
+                        if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP) || !(events & EPOLLOUT))
+                                r = add_end(w, (int)fd, IPW_RECV);
+                        if (r == 0 && events & EPOLLOUT)
+                                r = add_end(w, (int)fd, IPW_SEND);
+                }
+        if (!w->thread->targets)
+                w->thread->anybody = true;
+        return r;
+}
+
+/* Nobody has a descriptor yet, so the path in its memory is all there is. */
+static int decode_open(struct work *w)
+{
+        uint64_t address = w->a[1];
+        struct look look;
+        char name[128], path[192];
+
+#ifdef SYS_open
+        if (strtol(w->thread->line, NULL, 10) == SYS_open)
+                address = w->a[0];
+#endif
+        w->thread->anybody = true;
+        memset(name, 0, sizeof(name));
+        for (size_t size = sizeof(name) - 1; size && memory(w, address, name, size) < 0;
+             size /= 2) /* it may end just before a page that is not there */
+                ;
+        if (!name[0])
+                return 0;
+        (void)snprintf(w->thread->object, sizeof(w->thread->object), "%.127s", name);
+        if (name[0] == '/')
+                (void)snprintf(path, sizeof(path), "%d/root%s", (int)w->process->pid, name);
+        else
+                (void)snprintf(path, sizeof(path), "%d/cwd/%s", (int)w->process->pid, name);
+        if (w->probe->source->ops->look(w->probe->source, path, true, &look) == 0 && S_ISFIFO(look.mode))
+                w->thread->note = "a FIFO, until somebody opens its other end";
+        return 0;
+}
+
+static int decode_child(struct work *w, long number)
+{
+        int64_t which = (int64_t)(int32_t)w->a[number == SYS_waitid];
+        bool one = number == SYS_waitid ? w->a[0] == 1 /* P_PID */ : which > 0;
+        int r = 0;
+
+        if (number == SYS_waitid && w->a[0] == 3) { /* P_PIDFD */
+                w->thread->anybody = true;
+                return 0;
+        }
+        w->thread->note = "until a child ends";
+        for (uint32_t i = 0; i < w->probe->processes.count && r == 0; i++) {
+                const struct process *child = &w->probe->processes.at[i];
+
+                if (child->parent == w->process->pid && (!one || child->pid == which))
+                        r = add_target(w, &(struct target){ .key = { .kind = KIND_PROCESS, .inode = (uint64_t)child->pid } });
+        }
+        if (!w->thread->targets)
+                w->thread->anybody = true;
+        return r;
+}
+
+/* "7f..-7f.. rw-s 00000000 00:1b 1234   /dev/shm/sem.jobs": the name begins at the first slash, and there may be none. */
+static bool is_mapped(const char *line, uint64_t address, const char **path, bool *shared)
+{
+        const char *at = line, *rights;
+        uint64_t from, to;
+
+        if (!next_number(&at, 16, &from) || *at++ != '-' || !next_number(&at, 16, &to) || address < from || address >= to)
+                return false;
+        rights = at + strspn(at, " ");
+        *shared = strlen(rights) > 3 && rights[3] == 's';
+        *path = strchr(rights, '/');
+        return true;
+}
+
+/* Which file lies at this address, if several processes share it; "" else. */
+static void mapped_at(struct work *w, uint64_t address, char *out, size_t room)
+{
+        enum { ROOM = 1 << 18 };
+        struct source *s = w->probe->source;
+        _cleanup_(freep)
+        char *text = sys_alloc("room for a list of mappings", ROOM);
+        const char *path = NULL;
+        bool found = false, shared = false;
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "%d/maps", (int)w->process->pid);
+        if (text && s->ops->read(s, name, text, ROOM) > 0)
+                for (char *line = text, *next; line && !found; line = next) {
+                        next = strchr(line, '\n');
+                        if (next)
+                                *next++ = 0;
+                        found = is_mapped(line, address, &path, &shared);
+                }
+        (void)snprintf(out, room, "%s", found && shared && path ? path : "");
+}
+
+/* A mutex of the GNU C library: the word, a count, and the thread that holds it. */
+static int decode_futex(struct work *w)
+{
+        struct mutex {
+                int32_t word, count, owner, users;
+        } m;
+        uint64_t command = w->a[1] & FUTEX_CMD_MASK;
+        char path[128];
+
+        mapped_at(w, w->a[0], path, sizeof(path));
+        if (strncmp(path, "/dev/shm/sem.", 13) == 0)
+                (void)snprintf(w->thread->object, sizeof(w->thread->object), "semaphore /%.100s", path + 13);
+        else
+                (void)snprintf(w->thread->object, sizeof(w->thread->object), "%.120s", path);
+        if (strncmp(w->thread->object, "semaphore", 9) == 0) {
+                w->thread->note = "until somebody posts it";
+        } else if ((command == FUTEX_WAIT || command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2) && w->a[2] == 2 &&
+                   memory(w, w->a[0], &m, sizeof(m)) == 0 && m.word == 2 && m.owner > 0 && m.owner != w->thread->tid) {
+                w->thread->memory = true;
+                w->thread->note = "for a mutex";
+                return add_target(w, &(struct target){ .key = { .kind = KIND_THREAD, .inode = (uint64_t)m.owner } });
+        } else {
+                w->thread->note = "for another thread (a condition, a semaphore, the end of a thread)";
+        }
+        w->thread->anybody = true;
+        return 0;
+}
+
+static void name_id(struct work *w, const char *what)
+{
+        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V %s id=%d", what, (int)w->a[0]);
+        w->thread->anybody = true;
+}
+
+static int decode_shape(struct work *w, const struct call *c)
+{
+        switch (c->shape) {
+        case READS:
+                return decode_end(w, IPW_RECV);
+        case WRITES:
+                return decode_end(w, IPW_SEND);
+        case FLOCK:
+                return decode_flock(w);
+        case FCNTL:
+                return decode_fcntl(w);
+        case POLLS:
+                if (c->timeout < 0)
+                        w->thread->timed = (int32_t)w->a[2] >= 0;
+                return decode_poll(w);
+        case SELECTS:
+                return decode_select(w);
+        case EPOLLS:
+                if (c->timeout < 0)
+                        w->thread->timed = (int32_t)w->a[3] >= 0;
+                return decode_epoll(w);
+        case OPENS:
+                return decode_open(w);
+        case WAITS_CHILD:
+                return decode_child(w, c->number);
+        case FUTEX:
+                return decode_futex(w);
+        case QUEUE:
+        case CONNECTS:
+                name_fd(w, (int)w->a[0]);
+                break;
+        case SYSV_QUEUE:
+                name_id(w, "queue");
+                break;
+        case SYSV_SEMAPHORE:
+                name_id(w, "semaphore");
+                break;
+        case PAUSES:
+                w->thread->timed = true;
+                break;
+        case SIGNALS:
+                break;
+        }
+        w->thread->anybody = true;
+        return 0;
+}
+
+int decode(struct ipw_probe *p, struct thread *t)
+{
+        struct work w = { .probe = p, .thread = t, .process = &p->processes.at[t->process] };
+        long number;
+
+        t->first_target = p->targets.count;
+        t->call = "";
+        if (t->state == STOPPED) {
+                t->note = "is stopped; kill -CONT lets it go on";
+                t->anybody = true;
+                return 0;
+        }
+        if (parse_call(t->line, &number, w.a) < 0) {
+                t->state = strncmp(t->line, "-1", 2) == 0 && t->state == SLEEPS ? SLEEPS : t->state == HIDDEN ? HIDDEN : RUNS;
+                t->anybody = true;
+                return 0;
+        }
+        for (size_t i = 0; i < COUNT_OF(calls); i++)
+                if (calls[i].number == number) {
+                        t->call = calls[i].name;
+                        t->note = calls[i].note;
+                        t->timed = calls[i].timeout >= 0 && w.a[calls[i].timeout] != 0;
+                        return decode_shape(&w, &calls[i]);
+                }
+        t->anybody = true;
+        return 0;
+}
