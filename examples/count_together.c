@@ -2,9 +2,8 @@
 /*
  * A parent and its child count in the same memory, taking turns by a semaphore that lies in it:   ./count_together
  *
- * The memory has no name, so nothing can be left behind, and the handles work in the child as they are. The naive version: malloc'ed memory
- * is copied by fork, and each counts for itself; counter++ of two processes loses some; sem_init with 0 instead of 1 never wakes the other
- * process.
+ * The memory has no name, so nothing can be left behind, and the handles work in the child as they are. The naive version: malloc'ed memory is copied by
+ * fork, and each counts for itself; counter++ of two processes loses some; sem_init with 0 instead of 1 never wakes the other process.
  */
 #include <err.h>
 #include <ipcway.h>

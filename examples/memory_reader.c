@@ -2,8 +2,8 @@
 /*
  * Prints the text that memory_writer has left in shared memory, and removes the memory:   ./memory_reader file|posix|sysv
  *
- * The naive version: it reads before the text is all there; it trusts that the text ends with a NUL and reads on behind the memory; it
- * never removes the segment, which stays on the machine until somebody finds ipcrm.
+ * The naive version: it reads before the text is all there; it trusts that the text ends with a NUL and reads on behind the memory; it never removes
+ * the segment, which stays on the machine until somebody finds ipcrm.
  */
 #include <err.h>
 #include <ipcway.h>

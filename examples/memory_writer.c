@@ -2,10 +2,9 @@
 /*
  * Leaves a text in shared memory for a program that may come later:   ./memory_writer file|posix|sysv [TEXT]
  *
- * The memory is the file shared_file, /example_shm, or the System V segment of the file sharedfile and 'A'. A semaphore in front of the
- * text says when it is all there; memory_reader waits for that. The naive version: the reader maps a file that is still empty and dies of
- * SIGBUS; it prints half a text; ftok of a missing file is -1, and strangers share a segment; who writes a second time destroys what nobody
- * has read yet.
+ * The memory is the file shared_file, /example_shm, or the System V segment of the file sharedfile and 'A'. A semaphore in front of the text says when it is all
+ * there; memory_reader waits for that. The naive version: the reader maps a file that is still empty and dies of SIGBUS; it prints half a text; ftok of a
+ * missing file is -1, and strangers share a segment; who writes a second time destroys what nobody has read yet.
  */
 #include <err.h>
 #include <errno.h>

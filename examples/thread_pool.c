@@ -2,8 +2,8 @@
 /*
  * Threads that take tasks from one queue:   ./thread_pool
  *
- * "tasks" counts what is in the queue, and a thread sleeps there until there is something; "taking" is for one thread at a time. The naive
- * version: threads look again and again; two take the same task; one holds the lock while it waits, and keeps out who brings a task.
+ * "tasks" counts what is in the queue, and a thread sleeps there until there is something; "taking" is for one thread at a time. Each has handles of its own. The naive
+ * version: threads look again and again; two take the same task; one holds the lock while it waits for a task, and keeps out who brings it.
  */
 #include <err.h>
 #include <ipcway.h>

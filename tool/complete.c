@@ -336,6 +336,9 @@ static void complete_arguments(const struct command *c, char **word, int count)
                 offer_words(last, "", c->verbs);
         } else if (c == &command_signal) {
                 complete_signal(first, last, plain);
+        } else if (c == &command_why && plain == 0) {
+                offer_processes(last, "");
+                complete_address(last, c->bare);
         } else if (strncmp(c->arguments, "FROM TO", 7) == 0 ? plain < 2 : strstr(c->arguments, "ADDR") && plain == (c->verbs != NULL)) {
                 complete_address(last, c->bare);
         } else if (strstr(c->arguments, "FILE") && plain == 0) {

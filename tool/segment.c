@@ -2,8 +2,8 @@
 /*
  * ipcway segment: raw shared memory from a shell.
  *
- * Memory keeps no one waiting and says nothing: a reader may see half of what a writer is just writing. --guard takes a turn at a gate
- * around the copy, and only around that: what goes to a slow pipe was copied before.
+ * Memory keeps no one waiting and says nothing: a reader may see half of what a writer is just writing. --guard takes a turn at a gate around the copy, and
+ * only around that: what goes to a slow pipe was copied before.
  *
  * Messages of ours lie in the same kinds of memory. Raw bytes over them would destroy what others have sent, so that needs --force.
  */
@@ -113,9 +113,7 @@ static int copy(char *to, const char *from, size_t size)
         return DONE;
 }
 
-/*
- * ---- verbs -----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- verbs ----------------------------------------------------------------------------------------------------------------------------- */
 
 static int create(const struct target *t, const struct arguments *a)
 {

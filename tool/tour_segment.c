@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tour does with raw shared memory, by the public calls alone: one process writes the file into it, piece by piece, the other
- * compares each piece where it lies. Memory says nothing by itself, so two semaphores inside it say whose turn it is.
+ * What the tour does with raw shared memory, by the public calls alone: one process writes the file into it, piece by piece, the other compares each piece where it
+ * lies. Memory says nothing by itself, so two semaphores inside it say whose turn it is.
  */
 #include "tour_segment.h"
 

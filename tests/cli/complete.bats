@@ -33,7 +33,7 @@ in_bash() {
 	run -0 ipcway complete -- recv --format=h
 	[ "$output" = --format=hex ]
 	run -0 ipcway complete -- help de
-	[ "$output" = describe ]
+	[ "$output" = $'deadlocks\ndescribe' ]
 	run -0 ipcway complete -- nonsense ""
 	[ -z "$output" ]
 	run -0 ipcway complete

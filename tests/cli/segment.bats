@@ -98,30 +98,6 @@ teardown() {
 	run -2 ipcway segment read "$NAME" --guard fifo:/tmp/x
 }
 
-@test "a semaphore in front of the bytes that it guards" {
-	run -0 ipcway segment create "$NAME" --size 4K
-	gate="sem+shm:$NAME?offset=0"
-	run -1 ipcway sem value "$gate"
-	is_in "no semaphore" "$output"
-	run -0 ipcway sem create "$gate" --value 1
-	run -1 ipcway sem create "$gate"
-	run -0 ipcway segment write "$NAME" text --offset 64 --guard "$gate"
-	run -0 ipcway sem wait "$gate"
-	run -124 ipcway segment read "$NAME" --offset 64 --guard "$gate" --try
-	start reader ipcway segment read "$NAME" --offset 64 --guard "$gate"
-	run -0 ipcway sem post "$gate"
-	ended reader 0
-	[ "$(cat "$D/reader.out")" = text ]
-	run -0 ipcway sem value "$gate"
-	[ "$output" = 1 ]
-	run -1 ipcway sem remove "$gate"
-	is_in "ipcway remove 'shm:$NAME'" "$output"
-	run -0 ipcway sem run "sem+file:$D/alone" -- echo here
-	[ "$output" = here ]
-	run -0 ipcway sem remove "sem+file:$D/alone"
-	[ ! -e "$D/alone" ]
-}
-
 @test "messages are not overwritten by bytes" {
 	for s in "shm:$NAME" "$FILE" "$SYSV"; do
 		run -0 ipcway send "$s" message

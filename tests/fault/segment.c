@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The play over segments: made, joined, refused, resized, synced, removed. Whatever fails, what an open segment says it has can be used to
- * its last byte, what one writes the other sees, and in the end nothing is left.
+ * The play over segments: made, joined, refused, resized, synced, removed. Whatever fails, what an open segment says it has can be used to its last byte, what
+ * one writes the other sees, and in the end nothing is left.
  */
 #include <dirent.h>
 #include <err.h>

@@ -119,9 +119,7 @@ void case_killed_waiter(struct run *run)
         EQUAL(ipw_gate_close(g), 0);
 }
 
-/*
- * ---- many random kills ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- many random kills ---------------------------------------------------------------------------------------------------------------- */
 
 enum { CONTENDERS = 8 };
 /* shared->acknowledged: [slot] passes that the slot has counted; [PIDS + slot] who is inside. */
@@ -252,10 +250,7 @@ static uint32_t all_passes(void)
         return n;
 }
 
-/*
- * However often holders and waiters are killed: never more inside than allowed, never nobody let in, the plain counter is right, and so is
- * the order in a file.
- */
+/* However often holders and waiters are killed: never more inside than allowed, never nobody let in, the plain counter is right, and so is the order in a file. */
 void case_kills(struct run *run)
 {
         unsigned rounds = run->flags & IPW_GATE_FREED ? kills : 0;
