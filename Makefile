@@ -30,6 +30,11 @@ check-all:
 	@scripts/need build check check-all
 	scripts/check-all
 
+# rings: killed and stopped after every single instruction; an hour. `make check` does it wherever others could see a difference
+prove: all
+	ninja -C $(BUILD) tests/ring/prove
+	$(BUILD)/tests/ring/prove --all
+
 # speed against the raw system calls, in one run
 bench: all
 	ninja -C $(BUILD) bench/bars
@@ -44,4 +49,4 @@ format:
 clean:
 	rm -rf $(BUILD) build-* ./ipcway
 
-.PHONY: all demo check check-all bench install format clean
+.PHONY: all demo check check-all prove bench install format clean

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "bytes.h"
 #include "clock.h"
 #include "mechanism.h"
 #include "object.h"

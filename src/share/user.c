@@ -266,8 +266,18 @@ static uint64_t wall_clock(void)
         return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Seen by others from the last store on. */
-static void move_in(struct share *s, unsigned ways)
+/* Who we are, as far as others can check it. */
+struct identity {
+        uint64_t start, space, now;
+};
+
+static struct identity identify(void)
+{
+        return (struct identity){ start_of(sys_pid()), pid_space(), wall_clock() };
+}
+
+/* Seen by others from the store of its state on. */
+static void move_in(struct share *s, unsigned ways, const struct identity *we)
 {
         struct slot *slot = slot_of(s, s->index);
 
@@ -276,9 +286,9 @@ static void move_in(struct share *s, unsigned ways)
         store_release(&slot->epoch, s->epoch);
         store_relaxed(&slot->pid, (uint32_t)sys_pid());
         store_relaxed(&slot->ways, ways);
-        store_relaxed(&slot->start, start_of(sys_pid()));
-        store_relaxed(&slot->pid_space, pid_space());
-        store_relaxed(&slot->since, wall_clock());
+        store_relaxed(&slot->start, we->start);
+        store_relaxed(&slot->pid_space, we->space);
+        store_relaxed(&slot->since, we->now);
         store_release(&slot->state, SLOT_LIVE);
         for (uint32_t i = 0; i < s->shape.rings; i++) {
                 struct ring_words *w = words_of(s, i);
@@ -300,6 +310,7 @@ int share_attach(struct share *s, unsigned ways, int side, struct ipw_why *why)
         const struct image *image = s->object.data;
         struct flock lock = byte(F_RDLCK, SHARE_LIFE);
         bool fixed = side >= 0;
+        struct identity we;
         int r;
 
         r = sys_lock("we use it: it must not be removed", s->fd, F_OFD_SETLK, &lock);
@@ -320,8 +331,9 @@ int share_attach(struct share *s, unsigned ways, int side, struct ipw_why *why)
                                s->object.text, s->shape.slots, MIN(s->shape.slots * 2, (uint32_t)IMAGE_SLOTS));
         if (r < 0)
                 return why_call(why, r, s->object.text, "cannot lock a place among its users");
+        we = identify();
         share_prepare_barrier(s);
-        move_in(s, ways);
+        move_in(s, ways, &we);
         return 0;
 }
 

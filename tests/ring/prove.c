@@ -1,0 +1,718 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Proof by steps. A process does one thing to a ring (send, receive, open, close), one machine instruction at a time, and is killed, or stopped, at each point where
+ * shared bytes have changed or a system call was made; with --all after every instruction. Each time a fresh ring, and each time the others must get on.
+ *
+ *      prove [--all] [--matrix] [OPERATION...]
+ *
+ * Killed: the others send and receive within their time. What was committed is received, whole, once and in order; what was not does not exist. No lock stays,
+ * every place among the users can be taken again, and the object can be removed.
+ * Stopped: the others succeed or say -ETIMEDOUT. When it goes on, it succeeds: nothing was taken from it. Then everything that was sent is there, once.
+ * Left alone: who sleeps is woken by the message and not by the end of its slice, which here is longer than anybody's patience.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "ipcway.h"
+#include "janitor.h"
+#include "ring.h"
+
+int64_t prove_slice = 100000000;
+
+enum { PATIENCE = 5, SLOTS = 6, BEFORE = 3, SIZE = 40, EVENTS = 400, GOT_IT = 20 };
+#define SOON    ((int64_t)PATIENCE * 1000000000)
+#define SHORTLY IPW_MS(30)
+
+enum operation { SEND, SEND_TO_SLEEPER, RECEIVE, RECEIVE_NOTHING, ATTACH, DETACH, OPERATIONS };
+static const char *const names[] = { "send", "send-to-sleeper", "receive", "receive-nothing", "attach", "detach" };
+
+/* What is done to the one that is stepped. */
+enum fate { FINISH, KILL, STOP };
+static const char *const fates[] = { "left alone", "killed", "stopped" };
+
+/* One fresh ring, and what is known of it. */
+struct world {
+        char address[100], path[64];
+        void *image;
+        struct ring_shape shape;
+        struct ring_words *words;
+        struct ipw_link *in, *out; /* of the survivors */
+        pid_t subject, sleeper;
+        uint64_t tail, head; /* before the operation */
+        bool quick;          /* from system call to system call */
+        char last[80];       /* what happened at the point where it ended */
+};
+
+static bool every_instruction, matrix;
+static enum operation operation;
+static enum fate fate;
+static unsigned point;
+static unsigned runs;
+
+static void __attribute__((noreturn, format(printf, 2, 3))) broken(struct world *w, const char *format, ...)
+{
+        va_list arguments;
+
+        printf("BROKEN: %s, %s at point %u (%s): ", names[operation], fates[fate], point, w->last);
+        va_start(arguments, format);
+        (void)vprintf(format, arguments);
+        va_end(arguments);
+        printf("\n");
+        if (w->subject > 0)
+                (void)kill(w->subject, SIGKILL);
+        if (w->sleeper > 0)
+                (void)kill(w->sleeper, SIGKILL);
+        exit(1); /* the janitor takes the ring away */
+}
+
+/* ---- messages: who, which, and a payload that follows from that ------------------------------------------------------------------------- */
+
+static void fill(char *data, char from, int number)
+{
+        for (int i = 0; i < SIZE; i++)
+                data[i] = (char)(i < 2 ? (i ? '0' + number : from) : from + number * 3 + i);
+}
+
+static ssize_t put(struct ipw_link *l, char from, int number, int64_t timeout)
+{
+        char data[SIZE];
+
+        fill(data, from, number);
+        return ipw_send(l, &(struct ipw_message){ .data = data, .size = SIZE }, timeout);
+}
+
+/* 'B' 0, 'S' 0, ...: 0 if that came whole; its number goes to `number`. */
+static ssize_t take(struct ipw_link *l, char *from, int *number, int64_t timeout)
+{
+        char data[200], wanted[SIZE];
+        struct ipw_message m = { .data = data, .capacity = sizeof(data) };
+        ssize_t n = ipw_recv(l, &m, timeout);
+
+        if (n < 0)
+                return n;
+        *from = data[0];
+        *number = data[1] - '0';
+        fill(wanted, *from, *number);
+        return n == SIZE && memcmp(wanted, data, SIZE) == 0 ? 0 : -EBADMSG;
+}
+
+/* ---- the one that is stepped -------------------------------------------------------------------------------------------------------------- */
+
+static struct ipw_link *open_as(const char *address, unsigned how)
+{
+        struct ipw_link *l = NULL;
+        struct ipw_why why;
+
+        if (ipw_open(&l, address, how, SOON, &why) < 0)
+                errx(2, "%s", why.text);
+        return l;
+}
+
+static void __attribute__((noreturn)) be_subject(const struct world *w)
+{
+        struct ipw_link *l = NULL;
+        char from;
+        int number;
+        ssize_t r = 0;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (operation == SEND || operation == SEND_TO_SLEEPER || operation == DETACH)
+                l = open_as(w->address, IPW_PUSH);
+        if (operation == RECEIVE || operation == RECEIVE_NOTHING)
+                l = open_as(w->address, IPW_PULL);
+        (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        (void)raise(SIGSTOP);
+        switch (operation) {
+        case SEND:
+        case SEND_TO_SLEEPER:
+                r = put(l, 'S', 0, SOON);
+                break;
+        case RECEIVE:
+                r = take(l, &from, &number, SOON);
+                r = r == 0 && from == 'B' && number == 0 ? 0 : -1;
+                break;
+        case RECEIVE_NOTHING:
+                r = take(l, &from, &number, IPW_MS(60));
+                if (r == 0 && from == 'X') { /* it was stopped for long, and then there was something */
+                        (void)raise(SIGSTOP);
+                        _exit(GOT_IT);
+                }
+                r = r == -ETIMEDOUT ? 0 : -1;
+                break;
+        case ATTACH:
+                l = open_as(w->address, IPW_PUSH);
+                break;
+        case DETACH:
+                (void)ipw_close(l);
+                break;
+        default:
+                break;
+        }
+        (void)raise(SIGSTOP);
+        _exit(r < 0);
+}
+
+static void __attribute__((noreturn)) be_sleeper(const struct world *w)
+{
+        struct ipw_link *l = open_as(w->address, IPW_PULL);
+        char from;
+        int number;
+        ssize_t r;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        r = take(l, &from, &number, SOON);
+        if (r == 0)
+                _exit(from == 'S' ? 10 : 11);
+        _exit(r == -ETIMEDOUT ? 12 : 13);
+}
+
+/* ---- stepping ------------------------------------------------------------------------------------------------------------------------------ */
+
+static const char *what_changed(const struct world *w, const unsigned char *was)
+{
+        const unsigned char *now = w->image;
+        size_t at = 0;
+
+        while (at < w->shape.size && now[at] == was[at])
+                at++;
+        if (at == w->shape.size)
+                return NULL;
+        if (at < IMAGE_PAGE)
+                return "the head page is written";
+        if (at < w->shape.words[0])
+                return "a slot is written";
+        if (at >= w->shape.bytes[0])
+                return "bytes of a record are written";
+        at -= w->shape.words[0];
+        if (at < offsetof(struct ring_words, writer))
+                return "the tail is stored";
+        if (at < offsetof(struct ring_words, writer_free))
+                return "the writer lock changes hands";
+        if (at >= offsetof(struct ring_words, head) && at < offsetof(struct ring_words, reader))
+                return "the head is stored";
+        if (at >= offsetof(struct ring_words, reader) && at < offsetof(struct ring_words, reader_free))
+                return "the reader lock changes hands";
+        if (at >= offsetof(struct ring_words, senders) && at < offsetof(struct ring_words, emptied))
+                return "the list of senders changes";
+        if (at >= offsetof(struct ring_words, receivers))
+                return "the list of receivers changes";
+        return "a sleeper's bit or turn changes";
+}
+
+static const char *name_of(long number)
+{
+        static char text[32];
+
+        switch (number) {
+        case SYS_futex:
+                return "futex";
+        case SYS_fcntl:
+                return "fcntl (a byte's lock)";
+        case SYS_openat:
+                return "open";
+        case SYS_close:
+                return "close";
+        case SYS_mmap:
+                return "mmap";
+        case SYS_munmap:
+                return "munmap";
+        case SYS_membarrier:
+                return "membarrier";
+        case SYS_madvise:
+                return "madvise";
+        case SYS_geteuid:
+        case SYS_getpid:
+                return "who are we";
+        case SYS_read:
+                return "read";
+        case SYS_newfstatat:
+        case SYS_fstat:
+                return "stat";
+        default:
+                (void)snprintf(text, sizeof(text), "system call %ld", number);
+                return text;
+        }
+}
+
+/*
+ * To attach takes thousands of instructions before the first of them touches the ring; until then only system calls count, and it runs from one to the next. The
+ * last of those is membarrier(2).
+ */
+static const char *run_to_call(struct world *w, bool *over)
+{
+        struct user_regs_struct regs;
+        int status;
+
+        for (int i = 0; i < 2; i++) { /* into it, and out of it */
+                if (ptrace(PTRACE_SYSCALL, w->subject, NULL, NULL) < 0 || waitpid(w->subject, &status, 0) < 0)
+                        err(2, "PTRACE_SYSCALL");
+                *over = !WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP;
+                if (*over)
+                        return NULL;
+        }
+        if (ptrace(PTRACE_GETREGS, w->subject, NULL, &regs) < 0)
+                err(2, "PTRACE_GETREGS");
+        *over = regs.orig_rax == SYS_gettid;
+        w->quick = regs.orig_rax != SYS_membarrier;
+        return name_of((long)regs.orig_rax);
+}
+
+/* In its sleep again, or gone. */
+static void let_sleeper_look(const struct world *w)
+{
+        char path[40], text[256] = "";
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)w->sleeper);
+        while (!strstr(text, ") S ") && !strstr(text, ") Z ")) {
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+                if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+                        err(2, "%s", path);
+                (void)close(fd);
+                (void)sched_yield();
+        }
+}
+
+/* One instruction. What of it others could see; NULL: nothing. `over`: it has come to its end. */
+static const char *step(struct world *w, unsigned char *was, bool *over)
+{
+        struct user_regs_struct regs;
+        const char *seen = NULL, *changed;
+        int status;
+        long code;
+
+        if (w->quick)
+                return run_to_call(w, over);
+        if (ptrace(PTRACE_GETREGS, w->subject, NULL, &regs) < 0)
+                err(2, "PTRACE_GETREGS");
+        code = ptrace(PTRACE_PEEKTEXT, w->subject, regs.rip, NULL);
+        if ((code & 0xffff) == 0x050f)
+                seen = name_of((long)regs.rax);
+        if (seen && regs.rax == SYS_gettid) { /* it is done, and about to say so by raise(3) */
+                *over = true;
+                return NULL;
+        }
+        if (ptrace(PTRACE_SINGLESTEP, w->subject, NULL, NULL) < 0 || waitpid(w->subject, &status, 0) < 0)
+                err(2, "PTRACE_SINGLESTEP");
+        *over = WIFEXITED(status) || WIFSIGNALED(status) || (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+        if (WIFEXITED(status) && WEXITSTATUS(status))
+                broken(w, "the operation itself failed");
+        changed = what_changed(w, was);
+        if (changed)
+                memcpy(was, w->image, w->shape.size);
+        return changed ? changed : seen;
+}
+
+/* Up to that point. False: the operation has no such point. */
+static bool step_to(struct world *w, unsigned wanted)
+{
+        unsigned char *was = malloc(w->shape.size);
+        unsigned count = 0;
+        bool over = false;
+
+        if (!was)
+                err(2, "malloc");
+        memcpy(was, w->image, w->shape.size);
+        while (count < wanted && !over) {
+                const char *seen = step(w, was, &over);
+
+                if (seen && fate == FINISH && w->sleeper)
+                        let_sleeper_look(w);
+                if (seen)
+                        (void)snprintf(w->last, sizeof(w->last), "%s", seen);
+                count += !over && (seen || every_instruction);
+        }
+        free(was);
+        return !over;
+}
+
+/* ---- a fresh world ------------------------------------------------------------------------------------------------------------------------- */
+
+static void map_image(struct world *w)
+{
+        const char *what = NULL;
+        struct stat st;
+        int fd = open(w->path, O_RDWR | O_CLOEXEC);
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                err(2, "%s", w->path);
+        w->image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (w->image == MAP_FAILED || ring_check(w->image, (uint64_t)st.st_size, &w->shape, &what) < 0)
+                errx(2, "%s: %s", w->path, what ? what : "mmap");
+        w->words = (struct ring_words *)((char *)w->image + w->shape.words[0]);
+        /* closing a descriptor frees no lock of other descriptions */
+        (void)close(fd);
+}
+
+static pid_t start(const struct world *w, void (*be)(const struct world *))
+{
+        pid_t pid = fork();
+
+        if (pid < 0)
+                err(2, "fork");
+        if (pid == 0)
+                be(w);
+        return pid;
+}
+
+/* Asleep for good: its bit is set, and the kernel says so. */
+static void await_sleeper(const struct world *w)
+{
+        char path[40], text[256];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)w->sleeper);
+        for (;;) {
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+                ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+                (void)close(fd);
+                if (n <= 0)
+                        errx(2, "the sleeper is gone");
+                text[n] = 0;
+                if (load_acquire(&w->words->filled.sleepers) & UINT32_MAX && strstr(text, ") S "))
+                        return;
+                (void)sched_yield();
+        }
+}
+
+static void world_make(struct world *w)
+{
+        static unsigned serial;
+        int status;
+
+        *w = (struct world){ .last = "its beginning" };
+        (void)snprintf(w->address, sizeof(w->address), "shm:/ipcway-prove-%d-%u?size=4K&slots=%d&spin=0", (int)getpid(), ++serial, SLOTS);
+        (void)snprintf(w->path, sizeof(w->path), "/dev/shm/ipcway-prove-%d-%u", (int)getpid(), serial);
+        w->out = open_as(w->address, IPW_PUSH);
+        map_image(w);
+        if (operation == SEND_TO_SLEEPER) {
+                w->sleeper = start(w, be_sleeper);
+                await_sleeper(w);
+        } else {
+                w->in = open_as(w->address, IPW_PULL);
+                for (int i = 0; i < BEFORE && operation != RECEIVE_NOTHING; i++)
+                        if (put(w->out, 'B', i, 0) != SIZE)
+                                broken(w, "cannot even begin");
+        }
+        w->subject = start(w, be_subject);
+        if (waitpid(w->subject, &status, 0) < 0 || !WIFSTOPPED(status))
+                errx(2, "the one to be stepped did not start");
+        w->tail = load_acquire(&w->words->tail);
+        w->head = load_acquire(&w->words->head);
+        w->quick = operation == ATTACH && !every_instruction;
+}
+
+/* Its last words, or none. */
+static void end_subject(struct world *w)
+{
+        int status;
+
+        (void)kill(w->subject, SIGKILL);
+        while (waitpid(w->subject, &status, 0) >= 0 && !WIFSIGNALED(status) && !WIFEXITED(status))
+                ;
+        w->subject = 0;
+}
+
+/* It goes on to its end, which must be a good one. */
+static bool finish_subject(struct world *w)
+{
+        int status = 0;
+
+        for (int i = 0; i < 2; i++) { /* to its second stop, then to its exit */
+                if (ptrace(PTRACE_CONT, w->subject, NULL, NULL) < 0 || waitpid(w->subject, &status, 0) < 0)
+                        err(2, "PTRACE_CONT");
+                if (WIFEXITED(status) || WIFSIGNALED(status))
+                        break;
+        }
+        w->subject = 0;
+        if (!WIFEXITED(status) || (WEXITSTATUS(status) && WEXITSTATUS(status) != GOT_IT))
+                broken(w, "it was stopped, and when it went on its operation failed (status 0x%x)", (unsigned)status);
+        return WEXITSTATUS(status) == GOT_IT;
+}
+
+/* Everybody goes, and nothing is left. */
+static void world_end(struct world *w)
+{
+        struct ipw_link *more[SLOTS] = { 0 };
+        struct ipw_why why = { 0 };
+        int held = !!w->in + !!w->out, r;
+
+        for (int i = 0; i < SLOTS - held; i++) { /* every place is free again */
+                r = ipw_open(&more[i], w->address, IPW_PUSH, SOON, &why);
+                if (r < 0)
+                        broken(w, "place %d of %d cannot be taken: %s", i + held, SLOTS, why.text);
+        }
+        if (load_relaxed(&w->words->writer) || load_relaxed(&w->words->reader))
+                broken(w, "a lock is left");
+        for (int i = 0; i < SLOTS - held; i++)
+                (void)ipw_close(more[i]);
+        (void)ipw_close(w->in);
+        (void)ipw_close(w->out);
+        if (load_relaxed(&w->words->senders) || load_relaxed(&w->words->receivers))
+                broken(w, "somebody is still listed as a user");
+        r = ipw_remove(w->address, &why);
+        if (r < 0)
+                broken(w, "the ring cannot be removed: %s", why.text);
+        (void)munmap(w->image, w->shape.size);
+        runs++;
+}
+
+/* ---- judging ------------------------------------------------------------------------------------------------------------------------------- */
+
+struct ledger {
+        bool subject_sent, subject_took; /* at the point where it ended, or certainly */
+        int next;                        /* of those that were there before */
+        bool s, x;                       /* came: the subject's, the survivors' own */
+};
+
+/* Everything in the ring, until the survivors' own message, which is the last, or silence. */
+static void drain(struct world *w, struct ledger *g, bool own)
+{
+        char from;
+        int number;
+        ssize_t r;
+
+        for (;;) {
+                r = take(w->in, &from, &number, own && !g->x ? SOON : 0);
+                if (r == -EAGAIN && !(own && !g->x))
+                        return;
+                if (r < 0)
+                        broken(w, "the survivors cannot receive: %s", strerror((int)-r));
+                if (from == 'B' && number == g->next)
+                        g->next++;
+                else if (from == 'S' && !g->s)
+                        g->s = true;
+                else if (from == 'X' && !g->x)
+                        g->x = true;
+                else
+                        broken(w, "message %c%d came, where %d of B was next", from, number, g->next);
+        }
+}
+
+/* The sleeper's report: 'S' came to it, or nothing. */
+static bool sleeper_got_it(struct world *w)
+{
+        int fd = (int)syscall(SYS_pidfd_open, w->sleeper, 0), status;
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        /* at the end of its patience it looks once more by itself; the wake must come before that */
+        if (fd < 0 || poll(&p, 1, PATIENCE * 500) != 1)
+                broken(w, "the sleeper is not woken");
+        (void)close(fd);
+        if (waitpid(w->sleeper, &status, 0) < 0)
+                err(2, "waitpid");
+        w->sleeper = 0;
+        if (!WIFEXITED(status) || (WEXITSTATUS(status) != 10 && WEXITSTATUS(status) != 11))
+                broken(w, WEXITSTATUS(status) == 12 ? "the sleeper was never woken" : "the sleeper got nonsense (status 0x%x)",
+                       (unsigned)status);
+        return WEXITSTATUS(status) == 10;
+}
+
+static void judge_killed(struct world *w)
+{
+        struct ledger g = { 0 };
+        bool committed = load_acquire(&w->words->tail) != w->tail, taken = load_acquire(&w->words->head) != w->head;
+        ssize_t r;
+
+        end_subject(w);
+        r = put(w->out, 'X', 0, SOON);
+        if (r != SIZE)
+                broken(w, "the survivors cannot send: %s", strerror((int)-r));
+        if (operation == SEND_TO_SLEEPER) { /* it takes the first there is */
+                bool got = sleeper_got_it(w);
+
+                if (got != committed)
+                        broken(w, "the message was%s committed, and came%s", committed ? "" : " not", got ? "" : " not");
+                g.s = got;
+                g.x = !got;
+                w->in = open_as(w->address, IPW_PULL);
+        } else {
+                g.next = taken ? 1 : 0;
+        }
+        drain(w, &g, operation != SEND_TO_SLEEPER || g.s);
+        if (operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && g.next != BEFORE)
+                broken(w, "%d messages of %d came", g.next, BEFORE);
+        if (operation <= SEND_TO_SLEEPER && g.s != committed)
+                broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
+        if (matrix)
+                printf("| %s | %s | %s |\n", names[operation], w->last,
+                       operation <= SEND_TO_SLEEPER ? committed ? "the message, whole" : "no message"
+                       : operation == RECEIVE       ? taken ? "the next message; this one was in hand" : "the message, still there"
+                                                    : "that it is gone");
+        world_end(w);
+}
+
+static void judge_stopped(struct world *w)
+{
+        struct ledger g = { 0 };
+        char from;
+        int number;
+        ssize_t sent, r = -ETIMEDOUT;
+
+        sent = put(w->out, 'X', 0, SHORTLY);
+        if (sent != SIZE && sent != -ETIMEDOUT)
+                broken(w, "a survivor's send: %s", strerror((int)-sent));
+        if (operation == RECEIVE) { /* one of them, and not the one that is being taken */
+                r = take(w->in, &from, &number, SHORTLY);
+                if (r == 0 && from == 'B' && number < 2 && (number == 1 || load_acquire(&w->words->reader) == 0))
+                        g.next = number + 1;
+                else if (r != -ETIMEDOUT)
+                        broken(w, "a survivor's receive: %s", r ? strerror((int)-r) : "a message that is another's");
+                if (r == 0 && number == 0) { /* it had not begun: the next is for it */
+                        end_subject(w);
+                        drain(w, &g, sent == SIZE);
+                        if (g.next != BEFORE || g.x != (sent == SIZE))
+                                broken(w, "%d of %d came", g.next, BEFORE);
+                        world_end(w);
+                        return;
+                }
+        }
+        if (operation == RECEIVE_NOTHING && sent == SIZE && take(w->in, &from, &number, SHORTLY) == 0) /* or it would get that */
+                g.x = true;
+        g.x |= finish_subject(w);
+        if (operation == RECEIVE && r != 0)
+                g.next = 1;
+        if (operation == SEND_TO_SLEEPER) {
+                if (sleeper_got_it(w))
+                        g.s = true;
+                else
+                        g.x = true;
+                w->in = open_as(w->address, IPW_PULL);
+        }
+        drain(w, &g, sent == SIZE);
+        if (operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && g.next != BEFORE)
+                broken(w, "%d messages of %d came", g.next, BEFORE);
+        if (operation <= SEND_TO_SLEEPER && !g.s)
+                broken(w, "what it sent after all never came");
+        if (g.x != (sent == SIZE))
+                broken(w, "the survivors' message %s, and came%s", sent == SIZE ? "was sent" : "timed out", g.x ? "" : " not");
+        world_end(w);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Nobody is killed or stopped, but it is slow: the sleeper has time to wake up in between and to sleep again. */
+static void run_alone(void)
+{
+        struct ledger g = { 0 };
+        struct world w;
+
+        fate = FINISH;
+        point = 0;
+        prove_slice = SOON * 10;
+        world_make(&w);
+        (void)step_to(&w, UINT32_MAX);
+        end_subject(&w);
+        prove_slice = 100000000;
+        if (operation == SEND_TO_SLEEPER) {
+                if (!sleeper_got_it(&w))
+                        broken(&w, "the sleeper got another message");
+                g.s = true;
+                w.in = open_as(w.address, IPW_PULL);
+        }
+        if (operation == RECEIVE)
+                g.next = 1;
+        drain(&w, &g, false);
+        if (operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && g.next != BEFORE)
+                broken(&w, "%d messages of %d came", g.next, BEFORE);
+        if (operation == SEND && !g.s)
+                broken(&w, "the message never came");
+        world_end(&w);
+}
+
+static void prove(void)
+{
+        unsigned points = 0;
+
+        run_alone();
+        for (fate = KILL; fate <= STOP; fate++)
+                for (point = 1; point < (every_instruction ? UINT32_MAX : EVENTS); point++) {
+                        struct world w;
+
+                        world_make(&w);
+                        if (!step_to(&w, point)) {
+                                end_subject(&w);
+                                if (w.sleeper && (kill(w.sleeper, SIGKILL) < 0 || waitpid(w.sleeper, NULL, 0) < 0))
+                                        err(2, "the sleeper");
+                                world_end(&w);
+                                break;
+                        }
+                        if (fate == KILL)
+                                judge_killed(&w);
+                        else
+                                judge_stopped(&w);
+                        points++;
+                }
+        if (!matrix)
+                printf("%-16s %u points\n", names[operation], points);
+        (void)fflush(stdout);
+}
+
+static pid_t first_process;
+
+/* Whatever the ring was called that was in use when we ended. */
+static void clean(void)
+{
+        char pattern[64];
+        glob_t found;
+
+        (void)snprintf(pattern, sizeof(pattern), "/dev/shm/ipcway-prove-%d-*", (int)first_process);
+        if (glob(pattern, 0, NULL, &found) == 0)
+                for (size_t i = 0; i < found.gl_pathc; i++)
+                        (void)unlink(found.gl_pathv[i]);
+        globfree(&found);
+}
+
+/* A step costs a third if both share a processor. */
+static void share_processor(void)
+{
+        cpu_set_t one;
+
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        (void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+int main(int argc, char **argv)
+{
+        int first = 1;
+
+        first_process = getpid();
+        janitor_start(clean);
+        share_processor();
+        for (; first < argc && argv[first][0] == '-'; first++) {
+                every_instruction |= strcmp(argv[first], "--all") == 0;
+                matrix |= strcmp(argv[first], "--matrix") == 0;
+        }
+        for (operation = 0; operation < OPERATIONS; operation++) {
+                bool wanted = first == argc;
+
+                for (int i = first; i < argc; i++)
+                        wanted |= strcmp(argv[i], names[operation]) == 0;
+                if (wanted)
+                        prove();
+        }
+        if (!matrix)
+                printf("%u passed, 0 failed, 0 skipped\n", runs);
+        return 0;
+}
