@@ -54,6 +54,6 @@ int main(int argc, char **argv)
         if (strcmp(verb, "write") == 0 && argc > 3)
                 return use(argv[3]);
         if (strcmp(verb, "remove") == 0)
-                return (ipw_remove(memory, &why) < 0) | (ipw_remove(gate, &why) < 0);
+                return ipw_remove(memory, &why) + ipw_remove(gate, &why) < 0 ? 1 : 0; /* both, whatever becomes of the first */
         errx(2, "usage: %s init|write|read|remove FILE [TEXT]", argv[0]);
 }

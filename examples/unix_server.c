@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 static int watch(int set, struct ipw_link *link) /* 0: done; the events of poll(2) and of epoll(7) are the same bits */
 {
@@ -54,5 +55,5 @@ int main(int argc, char **argv)
                         poll(NULL, 0, 100); /* out of descriptors: until somebody leaves, at a slow pace */
                 else if (e.data.ptr != door && e.data.ptr != told && serve(e.data.ptr) < 0)
                         ipw_close(e.data.ptr);
-        return ipw_close(door) == 0 && e.data.ptr == told ? 0 : 1; /* removes the file */
+        _exit(ipw_close(door) == 0 && e.data.ptr == told ? 0 : 1); /* removes the file; what clients are left go with the process */
 }
