@@ -9,23 +9,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "names.h"
 #include "through.h"
-
-/* The flags of open(2) that this library uses, as strace(1) would print them. */
-static const char *flag_names(int flags)
-{
-        if ((flags & O_PATH) == O_PATH)
-                return "O_PATH";
-        if ((flags & O_ACCMODE) == O_WRONLY)
-                return flags & O_NONBLOCK ? "O_WRONLY|O_NONBLOCK" : "O_WRONLY";
-        if ((flags & O_ACCMODE) == O_RDWR)
-                return flags & O_CREAT ? "O_RDWR|O_CREAT" : "O_RDWR";
-        return flags & O_NONBLOCK ? "O_RDONLY|O_NONBLOCK" : "O_RDONLY";
-}
 
 int sys_open_(struct sys_site *site, const char *path, int flags, mode_t mode)
 {
-        THROUGH(open(path, flags, mode), "\"%s\", %s, 0%o", path, flag_names(flags), mode);
+        THROUGH(open(path, flags, mode), "\"%s\", %s", path, names_open(flags, mode, &(struct names){ 0 }));
 }
 
 int sys_close_(struct sys_site *site, int fd)
@@ -178,11 +167,7 @@ static const char *lock_command(int command)
 
 int sys_lock_(struct sys_site *site, int fd, int command, struct flock *lock)
 {
-        THROUGH(fcntl(fd, command, lock), "%d, %s, %s byte %lld", fd, lock_command(command),
-                lock->l_type == F_UNLCK   ? "F_UNLCK"
-                : lock->l_type == F_RDLCK ? "F_RDLCK"
-                                          : "F_WRLCK",
-                (long long)lock->l_start);
+        THROUGH(fcntl(fd, command, lock), "%d, %s, %s", fd, lock_command(command), names_lock(lock, &(struct names){ 0 }));
 }
 
 int sys_fstat_(struct sys_site *site, int fd, struct stat *st)
@@ -242,18 +227,19 @@ int sys_unlink_(struct sys_site *site, const char *path)
 
 int sys_openat_(struct sys_site *site, int dir, const char *name, int flags)
 {
-        THROUGH(openat(dir, name, flags), "%d, \"%s\", %s", dir, name, flag_names(flags));
+        THROUGH(openat(dir, name, flags), "%d, \"%s\", %s", dir, name, names_open(flags, 0, &(struct names){ 0 }));
 }
 
 int sys_create_(struct sys_site *site, int dir, const char *name, int flags, mode_t mode)
 {
-        THROUGH(openat(dir, name, flags | O_CREAT | O_EXCL, mode), "%d, \"%.100s\", %s|O_CREAT|O_EXCL, 0%o", dir, name, flag_names(flags),
-                mode);
+        THROUGH(openat(dir, name, flags | O_CREAT | O_EXCL, mode), "%d, \"%.100s\", %s", dir, name,
+                names_open(flags | O_CREAT | O_EXCL, mode, &(struct names){ 0 }));
 }
 
 int sys_unnamed_(struct sys_site *site, int dir, mode_t mode)
 {
-        THROUGH(openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode), "%d, \".\", O_RDWR|O_TMPFILE, 0%o", dir, mode);
+        THROUGH(openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode), "%d, \".\", %s", dir,
+                names_open(O_RDWR | O_TMPFILE, mode, &(struct names){ 0 }));
 }
 
 static int link_open(int fd, int dir, const char *name)

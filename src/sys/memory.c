@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 
+#include "names.h"
 #include "through.h"
 
 static int may_allocate(struct sys_site *site, size_t size)
@@ -33,7 +34,8 @@ static int map(void **out, size_t size, int prot, int flags, int fd, off_t at)
 
 int sys_mmap_(struct sys_site *site, void **out, size_t size, int prot, int flags, int fd, off_t at)
 {
-        THROUGH(map(out, size, prot, flags, fd, at), "NULL, %zu, 0x%x, 0x%x, %d, %lld", size, prot, flags, fd, (long long)at);
+        THROUGH(map(out, size, prot, flags, fd, at), "NULL, %zu, %s, %d, %lld", size, names_map(prot, flags, &(struct names){ 0 }), fd,
+                (long long)at);
 }
 
 int sys_munmap_(struct sys_site *site, void *address, size_t size)
@@ -43,7 +45,7 @@ int sys_munmap_(struct sys_site *site, void *address, size_t size)
 
 int sys_madvise_(struct sys_site *site, void *address, size_t size, int advice)
 {
-        THROUGH(madvise(address, size, advice), "%p, %zu, %d", address, size, advice);
+        THROUGH(madvise(address, size, advice), "%p, %zu, %s", address, size, names_advice(advice, &(struct names){ 0 }));
 }
 
 static int remap(void **out, void *old, size_t from, size_t to)

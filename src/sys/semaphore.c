@@ -3,6 +3,7 @@
 #include <semaphore.h>
 #include <sys/sem.h>
 
+#include "names.h"
 #include "through.h"
 
 static int sem_open_to(sem_t **out, const char *name, int flags, mode_t mode, unsigned value)
@@ -15,10 +16,17 @@ static int sem_open_to(sem_t **out, const char *name, int flags, mode_t mode, un
         return 0;
 }
 
+static const char *how_text(int flags, mode_t mode, unsigned value, struct names *out)
+{
+        if (!(flags & O_CREAT))
+                return "0";
+        (void)snprintf(out->text, sizeof(out->text), "O_CREAT|O_EXCL, 0%o, %u", mode, value);
+        return out->text;
+}
+
 int sys_sem_open_(struct sys_site *site, sem_t **out, const char *name, int flags, mode_t mode, unsigned value)
 {
-        THROUGH(sem_open_to(out, name, flags, mode, value), "\"%s\", %s, 0%o, %u", name, flags & O_CREAT ? "O_CREAT|O_EXCL" : "0", mode,
-                value);
+        THROUGH(sem_open_to(out, name, flags, mode, value), "\"%s\", %s", name, how_text(flags, mode, value, &(struct names){ 0 }));
 }
 
 int sys_sem_close_(struct sys_site *site, sem_t *sem)

@@ -94,6 +94,15 @@ let_go() { : >"$D/go"; ended holder 0; }
 	let_go
 }
 
+@test "--trace says how the file is opened, and what of it is locked" {
+	run -0 ipcway lock "lock:$D/l?kind=ofd&range=10-19" --trace -- true
+	is_in "open(\"$D/l\", O_RDWR|O_CREAT|O_EXCL|O_NOFOLLOW, 0600) = " "$output"
+	is_in "F_OFD_SETLK, F_WRLCK bytes 10-19) = 0" "$output"
+	run -0 ipcway lock "$D/l" -O kind=ofd --trace -- true
+	is_in "open(\"$D/l\", O_RDWR|O_NONBLOCK|O_NOFOLLOW) = " "$output"
+	is_in "F_WRLCK bytes 0-) = 0" "$output"
+}
+
 @test "a directory, by flock" {
 	mkdir "$D/dir"
 	run -0 ipcway lock "$D/dir" -- echo hello
