@@ -32,6 +32,7 @@ struct channel {
         char ends[4][64];    /* ours, anonymous: two addresses of each direction */
         char names[2][160];  /* ours, or FIFOs: addresses or paths, by direction */
         struct ipw_link *from, *to, *listener;
+        void *peer[2];           /* another library's: what to receive from, and what to send to */
         char gate_names[3][200]; /* gates: what to open; by gate */
         void *gates[3];          /* once joined: raw a sem_t, ours a struct ipw_gate */
 };
@@ -51,7 +52,9 @@ struct way {
 };
 enum { WAKE_0, WAKE_1, FREE };
 
-extern const struct way ours, raw_pipe, raw_fifo, raw_seqpacket, raw_seqpacket_epoll, raw_mq, raw_queue;
+extern const struct way ours, raw_pipe, raw_fifo, raw_seqpacket, raw_seqpacket_epoll, raw_stream, raw_tcp, raw_dgram, raw_udp, raw_mq,
+        raw_queue, raw_file;
+extern const struct way peer_nng, peer_nng_buffered, peer_zmq; /* other libraries, where they are installed */
 extern const struct way our_semaphore, our_lock, raw_sem, raw_semop, raw_ofd, raw_fcntl, raw_flock;
 
 enum measure {
@@ -70,8 +73,13 @@ struct bar {
         const char *name;
         const char *address;
         const struct way *raw;
-        int many;               /* MANY is promised too */
+        double many;            /* MANY is promised too: how many times as fast; 0: is not */
         const struct way *gate; /* the library's side, of a gate; NULL: messages, `ours` */
+        unsigned leave;         /* measures that make no sense here, bit by bit */
+        /* side by side with another library: these measures and no others, and their limits; neither is pinned to a CPU */
+        struct {
+                double blocking, one_way, many;
+        } peer;
 };
 
 struct result {
@@ -91,6 +99,9 @@ struct plan {
 
 /* Measures one bar. 0, or -1 when a process failed or hung; it has said why on stderr. */
 int measure_bar(const struct bar *, enum measure, const struct plan *, struct result *);
+
+/* Is this measure of that bar to be taken? */
+int is_promised(const struct bar *, enum measure);
 
 /* A folder for names, which goes at the end of this process, as does all that a bar made. */
 const char *make_private_dir(void);

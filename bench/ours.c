@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's side of every bar. What the address says decides how the two meet: an anonymous one has ends; with {n} or {id} in it there is one
+ * The library's side of every bar. What the address says decides how the two meet: an anonymous one has ends; with {n} or {id} in it, or over UDP, there is one
  * object for each direction; any other is one conversation both ways, dialled and accepted.
  */
 #include <errno.h>
 #include <ipcway.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench.h"
 
-/* Writes `pattern` to `out` with {dir}, {n}, {id} and {pid} filled in. */
-static void expand(char out[160], const char *pattern, const char *dir, int n, int id)
+/* A port that is free now: for one direction, or the conversation. */
+static int free_port(const char *address)
+{
+        struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, (strncmp(address, "udp", 3) == 0 ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+        socklen_t size = sizeof(to);
+
+        if (fd < 0 || bind(fd, (struct sockaddr *)&to, size) < 0 || getsockname(fd, (struct sockaddr *)&to, &size) < 0)
+                trouble("a free port: %s", strerror(errno));
+        close(fd);
+        return ntohs(to.sin_port);
+}
+
+/* Writes `pattern` to `out` with {dir}, {n}, {id}, {port} and {pid} filled in. */
+static void expand(char out[160], const char *pattern, const char *dir, int n, int id, int port)
 {
         size_t at = 0;
 
@@ -27,6 +42,8 @@ static void expand(char out[160], const char *pattern, const char *dir, int n, i
                         skip = 3, at += (size_t)snprintf(out + at, 160 - at, "%d", n);
                 else if (strncmp(c, "{id}", 4) == 0)
                         skip = 4, at += (size_t)snprintf(out + at, 160 - at, "%d", id);
+                else if (strncmp(c, "{port}", 6) == 0)
+                        skip = 6, at += (size_t)snprintf(out + at, 160 - at, "%d", port);
                 else if (strncmp(c, "{pid}", 5) == 0)
                         skip = 5, at += (size_t)snprintf(out + at, 160 - at, "%d", getpid());
                 else
@@ -45,7 +62,7 @@ static int is_anonymous(const struct channel *c)
 
 static int is_conversation(const struct channel *c)
 {
-        return !is_anonymous(c) && !strstr(c->address, "{n}") && !strstr(c->address, "{id}");
+        return !is_anonymous(c) && !strstr(c->address, "{n}") && !strstr(c->address, "{id}") && strncmp(c->address, "udp", 3) != 0;
 }
 
 static void make(struct channel *c, const char *dir)
@@ -63,7 +80,7 @@ static void make(struct channel *c, const char *dir)
                         if (c->queues[i] < 0)
                                 trouble("msgget: %s", strerror(errno));
                 }
-                expand(c->names[i], c->address, dir, i, c->queues[i]);
+                expand(c->names[i], c->address, dir, i, c->queues[i], strstr(c->address, "{port}") ? free_port(c->address) : 0);
         }
 }
 
@@ -91,8 +108,10 @@ static void join(struct channel *c, int side)
                 ipw_end_drop(c->ends[2 * side + 1]);
                 ipw_end_drop(c->ends[2 * !side]);
         } else if (!is_conversation(c)) {
-                c->from = open_link(c->names[!side], IPW_PULL);
-                c->to = open_link(c->names[side], IPW_PUSH);
+                int file = strncmp(c->address, "file:", 5) == 0; /* which every reader sees */
+
+                c->from = open_link(c->names[!side], file ? IPW_SUB : IPW_PULL);
+                c->to = open_link(c->names[side], file ? IPW_PUB : IPW_PUSH);
         } else if (side == 0) {
                 c->from = c->to = open_link(c->names[0], IPW_PAIR | IPW_DIAL);
         } else {

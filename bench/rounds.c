@@ -29,6 +29,7 @@ enum { HANG_SECONDS = 120 };
 struct player {
         struct channel channels[2]; /* raw, ours */
         enum measure measure;
+        int free;    /* not pinned */
         int control; /* to the other process */
         uint64_t sent, seen;
 };
@@ -88,13 +89,13 @@ void trouble(const char *format, ...)
         exit(3);
 }
 
+/* No byte is a newline: files of lines carry it, too. */
 static void fill(char message[SIZE], uint64_t number)
 {
         uint64_t words[SIZE / 8];
 
-        words[0] = number;
-        for (unsigned i = 1; i < SIZE / 8; i++)
-                words[i] = number * 0x9e3779b97f4a7c15 + i;
+        for (unsigned i = 0; i < SIZE / 8; i++)
+                words[i] = (number * 0x9e3779b97f4a7c15 + i) | 0x4040404040404040;
         memcpy(message, words, SIZE);
 }
 
@@ -319,7 +320,8 @@ static pid_t start(struct player *p, const struct plan *plan, int side, const in
         if (getppid() != supervisor)
                 _exit(3);
         sigprocmask(SIG_SETMASK, mask, NULL);
-        pin(plan->cpus[p->measure == ONE_CPU ? 0 : side]);
+        if (!p->free)
+                pin(plan->cpus[p->measure == ONE_CPU ? 0 : side]);
         close(control[!side]);
         p->control = control[side];
         for (int which = 0; which < 2; which++)
@@ -396,11 +398,26 @@ static void interval(const double *values, unsigned n, double *low, double *high
         *high = sorted[n - (k ? k : 1)];
 }
 
-static double limit_of(enum measure measure, int difference)
+static int is_peer(const struct bar *bar)
 {
+        return bar->peer.blocking || bar->peer.one_way || bar->peer.many;
+}
+
+int is_promised(const struct bar *bar, enum measure measure)
+{
+        if (is_peer(bar))
+                return (measure == BLOCKING && bar->peer.blocking) || (measure == ONE_WAY && bar->peer.one_way) ||
+                       (measure == MANY && bar->peer.many);
+        return (measure != MANY || bar->many) && (bar->gate != NULL) == (measure >= ALONE) && !(bar->leave & 1u << measure);
+}
+
+static double limit_of(const struct bar *bar, enum measure measure, int difference)
+{
+        if (is_peer(bar))
+                return measure == MANY ? bar->peer.many : measure == ONE_WAY ? bar->peer.one_way : bar->peer.blocking;
         switch (measure) {
         case MANY:
-                return 8;
+                return bar->many;
         case ONE_CPU:
                 return 1.15;
         case ALONE:
@@ -412,9 +429,10 @@ static double limit_of(enum measure measure, int difference)
         }
 }
 
-static void judge(enum measure measure, int difference, unsigned rounds, struct result *result)
+static void judge(const struct bar *bar, enum measure measure, unsigned rounds, struct result *result)
 {
         const double *raw = shared->ns[0], *our = shared->ns[1];
+        int difference = measure == ALONE && !bar->gate->lock;
         double ratios[ROUNDS_MOST], drift;
 
         for (unsigned i = 0; i < rounds; i++)
@@ -424,7 +442,7 @@ static void judge(enum measure measure, int difference, unsigned rounds, struct 
                 .raw_ns = median(raw, rounds),
                 .our_ns = median(our, rounds),
                 .ratio = median(ratios, rounds),
-                .limit = limit_of(measure, difference),
+                .limit = limit_of(bar, measure, difference),
                 .difference = difference,
         };
         interval(ratios, rounds, &result->low, &result->high);
@@ -447,7 +465,9 @@ int measure_bar(const struct bar *bar, enum measure measure, const struct plan *
         if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
                 trouble("%s", strerror(errno));
         shared->done = 0;
-        player = (struct player){ .measure = measure, .channels = { { .way = bar->raw }, { .way = bar->gate ? bar->gate : &ours } } };
+        player = (struct player){ .measure = measure,
+                                  .free = is_peer(bar),
+                                  .channels = { { .way = bar->raw }, { .way = bar->gate ? bar->gate : &ours } } };
         sigemptyset(&watched);
         sigaddset(&watched, SIGCHLD);
         sigaddset(&watched, SIGINT);
@@ -487,6 +507,6 @@ int measure_bar(const struct bar *bar, enum measure measure, const struct plan *
         }
         sigprocmask(SIG_SETMASK, &before, NULL);
         if (r == 0 && shared->done)
-                judge(measure, measure == ALONE && !bar->gate->lock, plan->rounds, result);
+                judge(bar, measure, plan->rounds, result);
         return r == 0 && shared->done ? 0 : -1;
 }

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file of lines by bare calls: who appends locks it, writes, unlocks; who follows reads on from where it was, and sleeps in inotify(7) when there is no more.
+ * That is the least that keeps lines whole and misses none. The library also looks each time whether the name still means this file, whether
+ * a plain program has left half a line, and whether there is room: those calls are what the bar shows.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum { LINE = SIZE + 1 };
+
+static void make(struct channel *c, const char *dir)
+{
+        for (int i = 0; i < 2; i++) {
+                int fd;
+
+                (void)snprintf(c->names[i], sizeof(c->names[i]), "%s/raw-lines-%d", dir, i);
+                fd = open(c->names[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+                if (fd < 0)
+                        trouble("%s: %s", c->names[i], strerror(errno));
+                close(fd);
+        }
+}
+
+/* fds: what is followed, and its events. */
+static void join(struct channel *c, int side)
+{
+        c->out = open(c->names[side], O_WRONLY | O_APPEND | O_CLOEXEC);
+        c->in = open(c->names[!side], O_RDONLY | O_CLOEXEC);
+        c->fds[0] = inotify_init1(IN_CLOEXEC);
+        if (c->out < 0 || c->in < 0 || c->fds[0] < 0 || inotify_add_watch(c->fds[0], c->names[!side], IN_MODIFY) < 0)
+                trouble("%s: %s", c->names[side], strerror(errno));
+}
+
+static void lock(int fd, short type)
+{
+        struct flock whole = { .l_type = type };
+
+        if (fcntl(fd, F_OFD_SETLKW, &whole) < 0)
+                trouble("lock: %s", strerror(errno));
+}
+
+static void send_lines(struct channel *c, char (*messages)[SIZE], size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                char line[LINE];
+
+                memcpy(line, messages[i], SIZE);
+                line[SIZE] = '\n';
+                lock(c->out, F_WRLCK);
+                if (write(c->out, line, LINE) != LINE)
+                        trouble("write: %s", strerror(errno));
+                lock(c->out, F_UNLCK);
+        }
+}
+
+static size_t recv_line(struct channel *c, char (*messages)[SIZE], size_t n)
+{
+        char line[LINE], events[4096];
+        size_t have = 0;
+
+        while (have < LINE) { /* a line that goes over a page shows itself in two pieces */
+                ssize_t r = read(c->in, line + have, LINE - have);
+
+                if (r == 0)
+                        r = read(c->fds[0], events, sizeof(events)) > 0 ? 0 : -1;
+                if (r < 0)
+                        trouble("read: %s", strerror(errno));
+                have += (size_t)r;
+        }
+        if (line[SIZE] != '\n')
+                trouble("no whole line came");
+        memcpy(messages[0], line, SIZE);
+        return 1;
+}
+
+static void unmake(struct channel *c)
+{
+        for (int i = 0; i < 2; i++)
+                if (c->names[i][0])
+                        (void)unlink(c->names[i]);
+}
+
+const struct way raw_file = { .make = make, .join = join, .send = send_lines, .recv = recv_line, .unmake = unmake };
