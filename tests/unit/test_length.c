@@ -234,6 +234,11 @@ static void test_mad_lengths(void **state)
         talk_says(plain_link, "18446744073709551615 bytes");
         talk_nothing(plain_link, EBADMSG);
         plain_close();
+        plain_open("framing=len8be", IPW_PULL); /* negative, where somebody takes it for signed */
+        plain_put("\200\0\0\0\0\0\0\0", 8);
+        talk_nothing(plain_link, EBADMSG);
+        talk_says(plain_link, "9223372036854775808 bytes");
+        plain_close();
         plain_open("framing=netstring", IPW_PULL);
         plain_put("9999999999999999999:x", 21);
         talk_nothing(plain_link, EBADMSG);
