@@ -4,8 +4,10 @@
  * exactly those permits are missing that were taken and not given back by success, and none where the kernel frees them.
  */
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -148,4 +150,21 @@ void play_gate(struct world *w)
         r = ipw_remove(w->address, &why);
         BROKEN_UNLESS(r == 0 || r == -ENOENT, "it cannot be removed: %s", why.text);
         fault_pause(false);
+}
+
+/* The same in memory that is there already, with just room for it. */
+void play_gate_inside(struct world *w)
+{
+        const char *offset = strstr(w->address, "offset="), *name = strchr(w->address, ':') + 1;
+        struct ipw_segment *s;
+        struct ipw_why why = { 0 };
+        char memory[440];
+
+        (void)snprintf(memory, sizeof(memory), "shm%s:%.*s?size=%zu", w->address[5] == 'h' ? "" : "+file", (int)strcspn(name, "?"), name,
+                       (offset ? (size_t)atol(offset + strlen("offset=")) : 0) + sizeof(sem_t));
+        fault_pause(true);
+        BROKEN_UNLESS(ipw_segment_open(&s, memory, IPW_FRESH, &why) == 0, "%s", why.text);
+        (void)ipw_segment_close(s);
+        fault_pause(false);
+        play_gate(w);
 }

@@ -66,6 +66,7 @@ static const struct {
         { "file_follow.c", "where does its last line begin", "a reader from the end, in half a line" },
         { "file_follow.c", "where does it end now", "the same" },
         { "object_named.c", "its maker may be about to give it a size", "a file that stays empty for a second" },
+        { "semaphore_memory.c", "another process is making it", "another process in the same moment" },
         { "object_sysv.c", "its maker is filling it", "a maker that is stopped half way" },
         { "mq_sysv.c", "its maker may be about to set the size", "a maker that is stopped half way" },
         { "mq_sysv_link.c", "how large can the message be that does not fit", "limits raised while the link is open, by root" },

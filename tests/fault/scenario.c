@@ -949,6 +949,11 @@ static void play_adopt(struct world *w)
                 adopt(w, fds, IPW_PAIR, IPW_PAIR, "");
 }
 
+static bool is_in_memory(const struct world *w)
+{
+        return strncmp(w->address, "sem+shm:", 8) == 0 || strncmp(w->address, "sem+file:", 9) == 0;
+}
+
 /* Memory has none but its size; the others are for messages. */
 static bool has_no_options(const struct world *w)
 {
@@ -1064,6 +1069,7 @@ const struct scenario scenarios[] = {
         { "segments", is_log, play_segments, false },
         { "damage", is_log, play_damage, false },
         { "turns", always, play_gate, true, .for_gates = true },
+        { "inside", is_in_memory, play_gate_inside, true, .for_gates = true },
         { "bytes", has_no_options, play_segment, false, .for_segments = true },
         { 0 },
 };

@@ -26,6 +26,7 @@ struct scenario {
         bool for_gates, for_segments; /* else for links */
 };
 void play_gate(struct world *);
+void play_gate_inside(struct world *);
 void play_segment(struct world *);
 extern const struct scenario scenarios[]; /* ends with one that has no name */
 
