@@ -9,6 +9,8 @@
  * Both descriptors of a program are the same end, so the other side sees the end of the conversation when the program has gone and
  * not before. Nothing else of ours is left open in either: the other's end is dropped, the descriptors that carry errors close on exec.
  *
+ * Ends of shared memory are for who can use the address only: as stdout, what a plain program prints would lie across the ring.
+ *
  * Signals. One that the terminal sends reaches the whole process group, the programs as well, and is not doubled; one sent to us alone is
  * passed on to both. We then wait for them as always: how they end is their business, and our status says it.
  */
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +61,13 @@ static int end_descriptor(const char *end)
         const char *colon = strchr(end, ':');
 
         return colon ? (int)strtol(colon + 1, NULL, 10) : -1;
+}
+
+static int is_memory(const char *end)
+{
+        struct stat st;
+
+        return fstat(end_descriptor(end), &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static void become(struct program *p, const char *other, const sigset_t *mask, int trouble)
@@ -229,6 +239,16 @@ static int run(const struct arguments *a)
                 say_error("%s", why.text);
                 return OURS_FAILED;
         }
+        if (is_memory(p[0].end)) {
+                if (set.stdio) {
+                        say_error("run: %s is memory, which cannot be stdin or stdout; leave --stdio away, and talk by $IPCWAY_ADDR",
+                                  target.text);
+                        ipw_end_drop(p[0].end);
+                        ipw_end_drop(p[1].end);
+                        return OURS_FAILED;
+                }
+                set.environment = 1;
+        }
         return run_both(p);
 }
 
@@ -241,7 +261,7 @@ const struct command command_run = {
                 "  as stdout of CMD1 and stdin of CMD2   for programs that know nothing of ipcway: with pipe: this is CMD1 | CMD2\n"
                 "  as an address in $IPCWAY_ADDR          for those that do: ipcway send -, ipcway recv -, ipw_open()\n"
                 "Who sends by $IPCWAY_ADDR over pipe: sends frames; for a reader that is a plain program say -O framing=line.\n"
-                "A program that talks by $IPCWAY_ADDR and also prints would print into the middle of it: give --env.\n"
+                "A program that talks by $IPCWAY_ADDR and also prints would print into the middle of it: give --env (over shm+anon: it is so anyhow).\n"
                 "\n"
                 "Status: that of CMD2, as in a pipeline, 128+N if signal N killed it; 125 ipcway itself failed, 126 a program cannot be run, 127 is not\n"
                 "there (the other one then gets SIGTERM). INT, TERM, HUP, QUIT, USR1 and USR2 are passed on to both.\n"

@@ -44,6 +44,13 @@ setup_file() { export PATH="$(dirname "${IPCWAY:-$BATS_TEST_DIRNAME/../../build/
 	[ "$output" = "[]" ]
 }
 
+@test "memory is no stdin or stdout" {
+	run -0 ipcway run shm+anon: -c 'echo seen; ipcway send - hello' -c 'ipcway recv -'
+	[ "$(sort <<<"$output")" = $'hello\nseen' ]
+	run -125 ipcway run shm+anon: --stdio -c 'echo hello' -c cat
+	is_in "memory" "$output"
+}
+
 @test "the status is that of the last, as in a pipeline" {
 	run -0 ipcway run pipe: -- false -- true
 	run -7 ipcway run pipe: -c true -c 'exit 7'
