@@ -256,6 +256,11 @@ int object_adopt(int given, struct object *out, struct ipw_why *why)
         if (!S_ISREG(st.st_mode) || st.st_size == 0)
                 return why_set(why, EOPNOTSUPP, "%s: is no memory that could be mapped: neither a memfd nor a file with bytes in it",
                                o.text);
+        r = sys_fcntl("may it be written", given, F_GETFL, 0);
+        if (r >= 0 && (r & O_ACCMODE) != O_RDWR)
+                return why_set(why, EACCES, "%s: is open one way only, and memory is read and written", o.text);
+        if (r < 0)
+                return why_call(why, r, o.text, "cannot look at it");
         o.fd = sys_open("an open file description of our own", path, O_RDWR | O_CLOEXEC, 0);
         if (o.fd < 0)
                 return why_set(why, -o.fd, "%s: cannot be opened anew to read and write: %s", o.text, why_name(o.fd));

@@ -198,6 +198,45 @@ static void test_ends(void **state)
         refuse("shm+anon:", "", 0, EINVAL, "size=");
 }
 
+static void refuse_fd(int fd, unsigned how, int error, const char *part)
+{
+        char address[32];
+
+        (void)snprintf(address, sizeof(address), "fd:%d", fd);
+        refuse(address, "", how, error, part);
+        assert_true(fcntl(fd, F_GETFD) >= 0); /* who is refused keeps it */
+}
+
+/* A descriptor that came from somewhere: memory with a size, to read and write. */
+static void test_adopt(void **state)
+{
+        int open_before = open_descriptors(), fds[2], fd;
+        struct ipw_segment *s;
+        char address[32];
+
+        refuse(posix, "", IPW_PUSH, EINVAL, "IPW_FRESH");
+        refuse("fifo:/tmp/x", "", 0, EOPNOTSUPP, "no shared memory");
+        refuse("fd:3,4", "", 0, EINVAL, "one descriptor");
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        refuse_fd(fds[0], 0, EOPNOTSUPP, "no memory");
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        fd = memfd_create("test", MFD_CLOEXEC);
+        refuse_fd(fd, 0, EOPNOTSUPP, "bytes in it");
+        assert_int_equal(ftruncate(fd, SIZE), 0);
+        refuse_fd(fd, IPW_FRESH, EINVAL, "somebody else made");
+        (void)snprintf(address, sizeof(address), "/proc/self/fd/%d", fd);
+        fds[0] = open(address, O_RDONLY | O_CLOEXEC);
+        refuse_fd(fds[0], 0, EACCES, "one way only");
+        (void)close(fds[0]);
+        (void)snprintf(address, sizeof(address), "fd:%d", fd);
+        s = open_how(address, "", 0);
+        assert_int_equal(fcntl(fd, F_GETFD), -1);
+        (void)strcpy(bytes(s, SIZE), "taken over");
+        assert_int_equal(ipw_segment_close(s), 0);
+        assert_int_equal(open_descriptors(), open_before);
+}
+
 /* ---- plain programs ------------------------------------------------------------------------------------------------------------------ */
 
 /* As textbooks have it. */
@@ -704,6 +743,7 @@ int main(void)
                 cmocka_unit_test_setup(test_made_and_joined, fresh),
                 cmocka_unit_test_setup(test_forked_child, fresh),
                 cmocka_unit_test_setup(test_ends, fresh),
+                cmocka_unit_test_setup(test_adopt, fresh),
                 cmocka_unit_test_setup(test_plain, fresh),
                 cmocka_unit_test_setup(test_gate_at, fresh),
                 cmocka_unit_test_setup(test_gate_plain, fresh),
