@@ -232,12 +232,14 @@ uint64_t ring_fill(const struct ring *r)
 
 bool ring_has_room(const struct ring *r, uint64_t wanted)
 {
-        uint64_t used = ring_fill(r);
+        uint64_t head = load_acquire(&r->words->head), used = (r->put.alone ? r->put.at : load_relaxed(&r->words->tail)) - head;
 
         return used > r->capacity || r->capacity - used >= wanted;
 }
 
 bool ring_has_message(const struct ring *r)
 {
-        return ring_fill(r) != 0;
+        uint64_t head = r->take.alone ? r->take.at : load_acquire(&r->words->head);
+
+        return load_acquire(&r->words->tail) != head;
 }

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Torture: four senders and four receivers on one ring, killed and stopped at random and started again, for so many seconds over each kind of memory.
+ *
+ *      torture [--seconds N] [--seed N]
+ *
+ * Everybody notes in memory of the test what it was told and what it got. Then: what was acknowledged came, once and whole, but for what a killed receiver
+ * had in hand; of a killed sender at most one message more; in order per sender for each receiver; nobody waited in vain; nothing is left behind.
+ */
+#include <err.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipcway.h"
+#include "janitor.h"
+
+enum { SENDERS = 4, RECEIVERS = 4, WORKERS = SENDERS + RECEIVERS, LIVES = 3000, EACH = 20000, MOST = 2000, PATIENCE = 10 };
+
+struct life {
+        _Atomic unsigned acknowledged;
+        _Atomic unsigned char came[EACH];
+};
+struct notes {
+        _Atomic int stop; /* 1: senders go; 2: receivers too, when there is nothing more */
+        char broken[300];
+        struct life life[LIVES];
+};
+static struct notes *notes;
+static char folder[64], address[200], key[40];
+
+static void broken(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+static void broken(const char *format, ...)
+{
+        va_list arguments;
+
+        va_start(arguments, format);
+        (void)vsnprintf(notes->broken, sizeof(notes->broken), format, arguments);
+        va_end(arguments);
+        _exit(1);
+}
+
+/* ---- who is tortured ------------------------------------------------------------------------------------------------------------------------ */
+
+struct head {
+        unsigned life, number, size;
+};
+
+static unsigned size_of(unsigned life, unsigned number)
+{
+        return (unsigned)sizeof(struct head) + (life * 7919 + number * 104729) % (number % 16 ? 200 : MOST);
+}
+
+static void fill(unsigned char *data, unsigned life, unsigned number)
+{
+        struct head h = { life, number, size_of(life, number) };
+
+        memset(data, (int)(life + number), h.size);
+        memcpy(data, &h, sizeof(h));
+}
+
+static struct ipw_link *open_as(unsigned how)
+{
+        struct ipw_link *l = NULL;
+        struct ipw_why why;
+
+        if (ipw_open(&l, address, how, IPW_MS(1000) * PATIENCE, &why) < 0)
+                broken("ipw_open(): %s", why.text);
+        return l;
+}
+
+static void __attribute__((noreturn)) be_sender(unsigned life)
+{
+        struct ipw_link *l = open_as(IPW_PUSH);
+        struct life *mine = &notes->life[life];
+        unsigned char data[MOST + sizeof(struct head)];
+
+        for (unsigned number = 0; number < EACH && !notes->stop; number++) {
+                struct ipw_why why;
+                ssize_t r;
+
+                fill(data, life, number);
+                r = ipw_send(l, &(struct ipw_message){ .data = data, .size = size_of(life, number) }, IPW_MS(1000) * PATIENCE);
+                if (r < 0) {
+                        ipw_link_why(l, &why);
+                        broken("sending: %s", why.text);
+                }
+                mine->acknowledged = number + 1;
+        }
+        (void)ipw_close(l);
+        while (!notes->stop) /* it has said all it can */
+                (void)usleep(1000);
+        _exit(0);
+}
+
+static void note(unsigned *next, const unsigned char *data, size_t size)
+{
+        unsigned char wanted[MOST + sizeof(struct head)];
+        struct head h;
+
+        if (size < sizeof(h))
+                broken("%zu bytes came that nobody sent", size);
+        memcpy(&h, data, sizeof(h));
+        if (h.life >= LIVES || h.number >= EACH || h.size != size || size != size_of(h.life, h.number))
+                broken("%zu bytes came that nobody sent", size);
+        fill(wanted, h.life, h.number);
+        if (memcmp(wanted, data, size) != 0)
+                broken("message %u of sender %u is not whole", h.number, h.life);
+        if (h.number < next[h.life])
+                broken("message %u of sender %u came after %u", h.number, h.life, next[h.life] - 1);
+        next[h.life] = h.number + 1;
+        if (notes->life[h.life].came[h.number]++)
+                broken("message %u of sender %u came twice", h.number, h.life);
+}
+
+static void __attribute__((noreturn)) be_receiver(void)
+{
+        static unsigned next[LIVES];
+        struct ipw_link *l = open_as(IPW_PULL);
+        unsigned char data[MOST + sizeof(struct head)];
+        struct ipw_message m = { .data = data, .capacity = sizeof(data) };
+        struct ipw_why why;
+
+        for (;;) {
+                bool last = notes->stop == 2;
+                ssize_t n = ipw_recv(l, &m, last ? 0 : IPW_MS(20));
+
+                if (n >= 0)
+                        note(next, data, (size_t)n);
+                else if (n == -EAGAIN && last)
+                        break;
+                else if (n != -ETIMEDOUT && n != -EAGAIN) {
+                        ipw_link_why(l, &why);
+                        broken("receiving: %s", why.text);
+                }
+        }
+        (void)ipw_close(l);
+        _exit(0);
+}
+
+/* ---- who tortures ---------------------------------------------------------------------------------------------------------------------------- */
+
+static pid_t worker[WORKERS];
+static unsigned lives, lost_in_hand, kills, stops;
+
+static void start(int i)
+{
+        unsigned life = i < SENDERS ? lives++ : 0;
+        pid_t pid = fork();
+
+        if (pid < 0)
+                err(2, "fork");
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (i < SENDERS)
+                        be_sender(life);
+                be_receiver();
+        }
+        worker[i] = pid;
+}
+
+static void must_end(int i, bool killed)
+{
+        int status;
+
+        if (waitpid(worker[i], &status, 0) < 0)
+                err(2, "waitpid");
+        if (*notes->broken || (!killed && (!WIFEXITED(status) || WEXITSTATUS(status))))
+                errx(1, "BROKEN: %s", *notes->broken ? notes->broken : "a worker ended by itself");
+}
+
+static int64_t now(void)
+{
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void pause_for(long microseconds)
+{
+        (void)nanosleep(&(struct timespec){ .tv_nsec = microseconds * 1000 }, NULL);
+}
+
+static void hurt_somebody(void)
+{
+        int i = rand() % WORKERS;
+
+        pause_for(rand() % 2000);
+        if (*notes->broken)
+                errx(1, "BROKEN: %s", notes->broken);
+        if (rand() % 4 == 0) {
+                (void)kill(worker[i], SIGSTOP);
+                pause_for(rand() % 20000);
+                if (rand() % 2) {
+                        (void)kill(worker[i], SIGCONT);
+                        stops++;
+                        return;
+                }
+        }
+        (void)kill(worker[i], SIGKILL);
+        must_end(i, true);
+        kills++;
+        lost_in_hand += i >= SENDERS;
+        start(i);
+}
+
+static const char *scheme;
+
+static void judge(void)
+{
+        unsigned missing = 0;
+        unsigned long all = 0;
+
+        for (unsigned i = 0; i < lives; i++) {
+                unsigned told = notes->life[i].acknowledged;
+
+                for (unsigned k = 0; k < told; k++)
+                        missing += !notes->life[i].came[k];
+                for (unsigned k = told + 1; k < EACH; k++)
+                        if (notes->life[i].came[k])
+                                errx(1, "BROKEN: message %u of sender %u came, which had been told of %u", k, i, told);
+                all += told;
+        }
+        if (missing > lost_in_hand)
+                errx(1, "BROKEN: %u messages never came, and only %u receivers were killed", missing, lost_in_hand);
+        if (!all || !kills)
+                errx(1, "BROKEN: nothing happened");
+        printf("%-10.*s %7lu messages, %4u kills, %3u stops: %u were in the hand of somebody killed\n", (int)strcspn(address, "?/{"),
+               address, all, kills, stops, missing);
+}
+
+static void torture(int seconds)
+{
+        struct ipw_why why = { 0 };
+        int64_t end;
+
+        (void)snprintf(address, sizeof(address), "%s:%s%s?size=64K&slots=12", scheme,
+                       strcmp(scheme, "shm+file") == 0 ? folder
+                       : strcmp(scheme, "shm") == 0    ? "/ipcway-torture-"
+                                                       : "",
+                       strcmp(scheme, "shm+file") == 0 ? "/ring"
+                       : strcmp(scheme, "shm") == 0    ? key + 2
+                                                       : key);
+        memset(notes, 0, sizeof(*notes));
+        lives = lost_in_hand = kills = stops = 0;
+        for (int i = 0; i < WORKERS; i++)
+                start(i);
+        for (end = now() + (int64_t)seconds * 1000000000; now() < end && lives < LIVES - 1;)
+                hurt_somebody();
+        notes->stop = 1;
+        for (int i = 0; i < SENDERS; i++)
+                must_end(i, false);
+        notes->stop = 2;
+        for (int i = SENDERS; i < WORKERS; i++)
+                must_end(i, false);
+        judge();
+        if (ipw_remove(address, &why) < 0)
+                errx(1, "BROKEN: it cannot be removed: %s", why.text);
+}
+
+static void clean(void)
+{
+        struct ipw_why why;
+        char text[200];
+
+        (void)snprintf(text, sizeof(text), "shm:/ipcway-torture-%s", key + 2);
+        (void)ipw_remove(text, &why);
+        (void)snprintf(text, sizeof(text), "shm+sysv:%s", key);
+        (void)ipw_remove(text, &why);
+        (void)snprintf(text, sizeof(text), "%s/ring", folder);
+        (void)unlink(text);
+        (void)rmdir(folder);
+}
+
+int main(int argc, char **argv)
+{
+        static const char *const schemes[] = { "shm", "shm+file", "shm+sysv" };
+        unsigned chosen = (unsigned)now();
+        int seconds = 3;
+
+        for (int i = 1; i + 1 < argc; i += 2) {
+                if (strcmp(argv[i], "--seconds") == 0)
+                        seconds = atoi(argv[i + 1]);
+                if (strcmp(argv[i], "--seed") == 0)
+                        chosen = (unsigned)strtoul(argv[i + 1], NULL, 0);
+        }
+        printf("seed %u\n", chosen);
+        srand(chosen);
+        (void)snprintf(key, sizeof(key), "0x%08x", (unsigned)getpid() | 0x40000000);
+        (void)snprintf(folder, sizeof(folder), "/tmp/ipcway-torture-%d", (int)getpid());
+        if (mkdir(folder, 0700) < 0)
+                err(2, "%s", folder);
+        janitor_start(clean);
+        notes = mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (notes == MAP_FAILED)
+                err(2, "mmap");
+        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+                scheme = schemes[i];
+                torture(seconds);
+        }
+        return 0;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* Rings between processes: who may join, what is refused, what the dead leave, and how a ring goes away. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ring.h"
+#include "unit.h"
+
+#include "janitor.h"
+
+static char path[80], plain[100];
+
+static void clean(void)
+{
+        (void)unlink(path);
+}
+
+static const char *with(const char *options)
+{
+        static char text[160];
+
+        (void)snprintf(text, sizeof(text), "%s%s", plain, options);
+        return text;
+}
+
+static struct ipw_link *open_ok(const char *options, unsigned how)
+{
+        struct ipw_link *l = NULL;
+        struct ipw_why why = { 0 };
+
+        if (ipw_open(&l, with(options), how, IPW_MS(1000), &why) < 0)
+                fail_msg("%s", why.text);
+        return l;
+}
+
+static void refused(const char *options, unsigned how, int error, const char *word)
+{
+        struct ipw_link *l = NULL;
+        struct ipw_why why = { 0 };
+
+        assert_int_equal(ipw_open(&l, with(options), how, 0, &why), error);
+        if (!strstr(why.text, word))
+                fail_msg("the text does not name \"%s\": %s", word, why.text);
+}
+
+static int send_one(struct ipw_link *l, int64_t timeout)
+{
+        return (int)ipw_send(l, &(struct ipw_message){ .data = (char[]){ "hello" }, .size = 5 }, timeout);
+}
+
+static int recv_one(struct ipw_link *l, int64_t timeout)
+{
+        char data[100];
+
+        return (int)ipw_recv(l, &(struct ipw_message){ .data = data, .capacity = sizeof(data) }, timeout);
+}
+
+static void remove_it(void)
+{
+        struct ipw_why why = { 0 };
+
+        if (ipw_remove(plain, &why) < 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
+static struct image *map(void)
+{
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct stat st;
+        void *p;
+
+        assert_true(fd >= 0);
+        assert_int_equal(fstat(fd, &st), 0);
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        assert_true(p != MAP_FAILED);
+        (void)close(fd);
+        return p;
+}
+
+static struct ring_words *words_of(struct image *i)
+{
+        struct ring_shape s;
+        const char *what;
+
+        assert_int_equal(ring_check(i, i->size, &s, &what), 0);
+        return (struct ring_words *)((char *)i + s.words[0]);
+}
+
+static void unmap(struct image *i)
+{
+        (void)munmap(i, i->size);
+}
+
+static void test_shape_is_compared(void **state)
+{
+        struct ipw_link *l = open_ok("?size=64K&slots=3", IPW_PUSH);
+
+        refused("?size=128K", IPW_PULL, -EINVAL, "size=65536");
+        refused("?slots=4", IPW_PULL, -EINVAL, "slots=3");
+        refused("?producers=1", IPW_PULL, -EINVAL, "producers=0");
+        refused("?consumers=1", IPW_PULL, -EINVAL, "consumers=0");
+        refused("", IPW_PAIR, -EINVAL, "one way");
+        refused("", IPW_SUB, -EOPNOTSUPP, "SUB");
+        refused("", IPW_PULL | IPW_FRESH, -EEXIST, plain + 4);
+        refused("?ack=consumer", IPW_PULL, -EINVAL, "queued");
+        refused("?trust=hostile", IPW_PULL, -EINVAL, "trust");
+        refused("?size=1K", IPW_PULL, -ERANGE, "4K");
+        assert_int_equal(ipw_close(l), 0);
+        remove_it();
+}
+
+static void test_places(void **state)
+{
+        struct ipw_link *a = open_ok("?slots=2", IPW_PUSH), *b = open_ok("", IPW_PUSH);
+
+        refused("", IPW_PULL, -EUSERS, "slots=4");
+        (void)ipw_close(a);
+        a = open_ok("", IPW_PULL);
+        assert_int_equal(send_one(b, 0), 5);
+        assert_int_equal(recv_one(a, 0), 5);
+        (void)ipw_close(a);
+        (void)ipw_close(b);
+        remove_it();
+        a = open_ok("", IPW_PAIR);
+        b = open_ok("", IPW_PAIR);
+        refused("", IPW_PAIR, -EBUSY, "both");
+        refused("", IPW_PUSH, -EINVAL, "PAIR");
+        (void)ipw_close(a);
+        (void)ipw_close(b);
+        remove_it();
+}
+
+static void test_removal(void **state)
+{
+        struct ipw_link *in = open_ok("", IPW_PULL), *out = open_ok("", IPW_PUSH);
+        struct ipw_why why = { 0 };
+
+        assert_int_equal(ipw_remove(plain, &why), -EBUSY);
+        (void)ipw_close(in);
+        assert_int_equal(ipw_remove(plain, &why), -EBUSY);
+        assert_non_null(strstr(why.text, "use"));
+        assert_int_equal(send_one(out, 0), 5);
+        (void)ipw_close(out);
+        remove_it();
+        assert_int_equal(ipw_remove(plain, &why), -ENOENT);
+}
+
+/* keep=0: the last to go takes the name along. */
+static void test_goes_with_the_last(void **state)
+{
+        struct ipw_link *in = open_ok("?keep=0", IPW_PULL), *out = open_ok("?keep=0", IPW_PUSH);
+
+        (void)ipw_close(in);
+        assert_int_equal(access(path, F_OK), 0);
+        (void)ipw_close(out);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
+static void test_taken_away(void **state)
+{
+        struct ipw_link *in = open_ok("", IPW_PULL);
+        struct ipw_why why = { 0 };
+
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(recv_one(in, IPW_FOREVER), -ESTALE);
+        ipw_link_why(in, &why);
+        assert_non_null(strstr(why.text, "removed"));
+        (void)ipw_close(in);
+}
+
+/* Who removed it was killed between marking it and taking the name: the next one finishes that. */
+static void test_half_removed(void **state)
+{
+        struct ipw_link *in = open_ok("", IPW_PULL);
+        struct image *i = map();
+
+        (void)ipw_close(in);
+        store_release(&i->dead, 1);
+        unmap(i);
+        in = open_ok("", IPW_PULL);
+        i = map();
+        assert_int_equal(load_relaxed(&i->dead), 0);
+        unmap(i);
+        (void)ipw_close(in);
+        remove_it();
+}
+
+static void test_other_makers(void **state)
+{
+        struct image *i;
+
+        (void)ipw_close(open_ok("", IPW_PULL));
+        i = map();
+        i->boot[3] ^= 1;
+        refused("", IPW_PULL, -ESTALE, "started");
+        i->boot[3] ^= 1;
+        i->version++;
+        refused("", IPW_PULL, -EPROTO, "version");
+        i->version--;
+        i->word = 4;
+        refused("", IPW_PULL, -EPROTO, "word size");
+        i->word = sizeof(long);
+        i->capacity = 8;
+        refused("", IPW_PULL, -ERANGE, "sense");
+        i->magic[0] = 0;
+        refused("", IPW_PULL, -EINVAL, "segment");
+        unmap(i);
+        remove_it();
+}
+
+/* ---- what others hold ---------------------------------------------------------------------------------------------------------------------- */
+
+static void test_lock_of_the_dead(void **state)
+{
+        struct ipw_link *in = open_ok("?slots=4", IPW_PULL), *out = open_ok("", IPW_PUSH);
+        struct image *i = map();
+        struct ring_words *w = words_of(i);
+
+        store_release(&w->writer, ring_owner(3, 9)); /* nobody is there */
+        assert_int_equal(send_one(out, IPW_MS(1000)), 5);
+        store_release(&w->reader, ring_owner(1, 0)); /* an earlier tenant of the sender's place */
+        assert_int_equal(recv_one(in, IPW_MS(1000)), 5);
+        store_release(&w->writer, ring_owner(77, 1));
+        assert_int_equal(send_one(out, IPW_MS(1000)), -EBADMSG);
+        store_release(&w->writer, 0);
+        unmap(i);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+        remove_it();
+}
+
+static void test_lock_of_the_living(void **state)
+{
+        struct ipw_link *in = open_ok("", IPW_PULL), *out = open_ok("", IPW_PUSH);
+        struct image *i = map();
+        struct ring_words *w = words_of(i);
+        uint64_t living = ring_owner(0, load_relaxed(&ring_slot(i, 0)->epoch));
+        struct ipw_why why = { 0 };
+        char pid[20];
+
+        store_release(&w->writer, living);
+        assert_int_equal(send_one(out, IPW_MS(250)), -ETIMEDOUT);
+        assert_int_equal(load_relaxed(&w->writer), living);
+        ipw_link_why(out, &why);
+        (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+        assert_non_null(strstr(why.text, pid));
+        store_release(&w->writer, 0);
+        assert_int_equal(send_one(out, IPW_MS(1000)), 5);
+        unmap(i);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+        remove_it();
+}
+
+/* A child that was forked keeps a copy of the locked descriptor: then the process number is the proof. */
+static void test_lock_of_the_dead_with_a_child(void **state)
+{
+        struct ipw_link *out = open_ok("", IPW_PUSH);
+        struct image *i = map();
+        struct ring_words *w = words_of(i);
+        int told[2], held[2];
+        char byte;
+        pid_t pid;
+
+        assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(held, O_CLOEXEC), 0);
+        pid = fork_child();
+        if (pid == 0) {
+                struct ipw_link *theirs = open_ok("", IPW_PUSH);
+
+                (void)theirs;
+                store_release(&w->writer, ring_owner(1, load_relaxed(&ring_slot(i, 1)->epoch)));
+                (void)close(held[1]);
+                if (fork() == 0) { /* lives until the test lets go of the pipe */
+                        (void)!write(told[1], "x", 1);
+                        (void)!read(held[0], &byte, 1);
+                        _exit(0);
+                }
+                for (;;)
+                        (void)pause();
+        }
+        assert_int_equal(read(told[0], &byte, 1), 1);
+        assert_int_equal(send_one(out, IPW_MS(50)), -ETIMEDOUT); /* it lives */
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(send_one(out, IPW_MS(5000)), 5);
+        (void)close(held[1]);
+        (void)close(held[0]);
+        (void)close(told[0]);
+        (void)close(told[1]);
+        unmap(i);
+        (void)ipw_close(out);
+        (void)unlink(path); /* the child of the dead may still be on its way out */
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_shape_is_compared),
+                cmocka_unit_test(test_places),
+                cmocka_unit_test(test_removal),
+                cmocka_unit_test(test_goes_with_the_last),
+                cmocka_unit_test(test_taken_away),
+                cmocka_unit_test(test_half_removed),
+                cmocka_unit_test(test_other_makers),
+                cmocka_unit_test(test_lock_of_the_dead),
+                cmocka_unit_test(test_lock_of_the_living),
+                cmocka_unit_test(test_lock_of_the_dead_with_a_child),
+        };
+
+        (void)snprintf(plain, sizeof(plain), "shm:/ipcway-test-shm-%d", (int)getpid());
+        (void)snprintf(path, sizeof(path), "/dev/shm/ipcway-test-shm-%d", (int)getpid());
+        janitor_start(clean);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
