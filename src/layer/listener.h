@@ -27,6 +27,7 @@ struct listener {
         struct ipw_caps caps; /* of the links it gives; a link over it starts from these */
         uint64_t refused;     /* peers that may not be here */
         uid_t refused_uid;    /* the last of them */
+        uint64_t unknown;     /* peers that had closed before anybody could say whose they were, and may not be here either */
         const char *name;     /* for texts; lives as long as the listener */
 };
 

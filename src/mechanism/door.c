@@ -28,6 +28,13 @@ static unsigned ways_of(const struct request *request)
         return strcmp(framing, "auto") == 0 || strcmp(framing, "sp") == 0 ? request->ways : IPW_RECV | IPW_SEND;
 }
 
+static int turn_away(struct door *d)
+{
+        sys_closep(&d->came);
+        d->came = -1;
+        return -ECONNABORTED;
+}
+
 /* Nothing came of it: is the connection gone, or are we not able to go on? */
 static int not_now(struct door *d, int error)
 {
@@ -35,8 +42,7 @@ static int not_now(struct door *d, int error)
         case ENOTCONN:
         case ECONNRESET:
         case ECONNABORTED:
-                sys_closep(&d->came);
-                return -ECONNABORTED;
+                return turn_away(d);
         case EAGAIN:
                 return -ENOBUFS; /* to a listener it would mean that nobody waits */
         default:
@@ -54,11 +60,12 @@ static int converse(struct door *d, struct link **out)
         request.ways = ways_of(&request);
         if (!d->stream) {
                 r = d->kind->admit(d, d->came, &uid);
-                if (r == -EPERM) {
-                        d->listener.refused++;
-                        d->listener.refused_uid = uid;
-                        sys_closep(&d->came);
-                        return -ECONNABORTED;
+                if (r == -EPERM || r == -ESRCH) {
+                        d->listener.refused += r == -EPERM;
+                        d->listener.unknown += r == -ESRCH;
+                        if (r == -EPERM)
+                                d->listener.refused_uid = uid;
+                        return turn_away(d);
                 }
                 if (r == 0)
                         r = d->kind->link ? d->kind->link(d, d->came, out) : d->kind->stream(d, d->came, request.ways, &d->stream);

@@ -15,7 +15,8 @@
 struct door;
 
 struct door_kind {
-        /* May whoever is at the other end of this fresh connection be here? -EPERM: no, he is `uid`. -ENOTCONN: it is gone. Other errors: nobody can say now. */
+        /* May whoever is at the other end of this fresh connection be here? -EPERM: no, he is `uid`. -ESRCH: it has closed, and nobody can say any more. -ENOTCONN: it
+         * is gone. Other errors: nobody can say now. */
         int (*admit)(struct door *, int fd, uid_t *uid);
         /* The stream over it, which gets a framing; `ways` are those of the conversation. Or the link itself. Owns `fd` on success. */
         int (*stream)(struct door *, int fd, unsigned ways, struct stream **);

@@ -4,9 +4,12 @@
  *
  * Anybody on the way can read and change what goes over plain TCP, so addresses beyond loopback need insecure=1. Within the machine any user can connect to any
  * port, and TCP does not tell who: the kernel's list of sockets does (see inet_diag.c), so that peers of another user are refused as elsewhere. A dialler asks whose
- * process listens, a listener whose has connected. One gap: a dialler that has sent and closed before it was taken in belongs to nobody any more. To refuse it
- * would lose what senders in a hurry were told is with the kernel; it is taken. Who must know each sender uses unix:. Where the kernel does not show its list,
- * opening fails, and with insecure=1 nobody is asked. Messages do not tell their sender.
+ * process listens, a listener whose has connected.
+ *
+ * A dialler that has closed before it is taken in belongs to nobody any more. If it were admitted, any user could come in: connect, send, close. So it is refused,
+ * and counted. With framing=sp that costs nobody anything, for there a sender waits until it has been greeted, which is after it was asked for. In the other framings
+ * a sender that is in such a hurry is heard only with insecure=1; who must hear it and know who it is uses unix:. Where the kernel does not show its list, opening
+ * fails, and with insecure=1 nobody is asked. Messages do not tell their sender.
  *
  * A host that vanishes says nothing. keepalive= is how long its silence is borne: idle connections are probed within that time, and what is sent must be acknowledged
  * within it. The kernel cannot tell a host that is gone from a receiver that takes nothing for so long while more is to be sent, so both are cut. Within this machine
@@ -149,7 +152,7 @@ static int admit(struct door *d, int fd, uid_t *uid)
         if (r == 0)
                 r = inet_diag_owner(d->diag, &remote.any, &local.any, uid);
         if (r < 0)
-                return r == -ESRCH ? 0 : r;                                       /* see above: it has closed already */
+                return r;                                                         /* -ESRCH: it has closed already */
         r = owner_trusted_member(*uid, (gid_t)-1, address_text(a, "peer"), NULL); /* a socket has no group */
         return r == 0 || r == -ENOENT ? -EPERM : MIN(r, 0);                       /* nobody is of a group that there is not */
 }

@@ -235,6 +235,8 @@ static void send_until_blocked(struct run *run, void *argument)
         ssize_t n;
 
         leave_end(run, IPW_PULL);
+        if (greets(run))
+                put(run, out, 100, 1, count++); /* from now on it is room that is waited for */
         while ((n = try_put(run, out, 100, 1, count, 0)) == 100)
                 count++;
         check_no_room(run, out, n, 100, 1, &count);
@@ -262,7 +264,7 @@ static void kill_blocked_sender(struct run *run)
 
         leave_end(run, IPW_PUSH);
         in = open_ending(run, IPW_PULL);
-        step_wait(1);
+        step_wait_turning(run, in, 1);
         until_asleep(pid);
         peer_kill(pid);
         for (unsigned i = 0; i < shared->value[0]; i++)

@@ -636,6 +636,14 @@ static bool can_end(const struct world *w)
         return ipw_describe(address, &caps, &why) == 0;
 }
 
+/* Has somebody dialled who is not in yet? A second look finds out, and takes him in if it can. */
+static bool is_unknown(struct ipw_link *in)
+{
+        struct ipw_stats stats;
+
+        return ipw_turn(in) < 0 || ipw_link_stats(in, &stats) < 0 || (ipw_link_caps(in)->flags & IPW_CAP_ACCEPT && stats.peers == 0);
+}
+
 static void play_end(struct world *w)
 {
         struct ledger g = { .w = w, .reported = is_lossy(w) };
@@ -647,8 +655,10 @@ static void play_end(struct world *w)
         in = open_stubborn(address, w->gets);
         out = in ? open_stubborn(w->push, w->sends) : NULL;
         if (out) {
+                (void)judged(in, ipw_turn(in), "ipw_turn()");
                 (void)tell(&g, out, 40, 0, SHORTLY);
                 (void)tell(&g, out, large(out), 0, SHORTLY);
+                g.reported |= is_unknown(in); /* over TCP nobody can say any more who that was */
                 (void)ipw_close(out);
                 out = NULL;
                 look(in, IPW_RECV);

@@ -260,6 +260,34 @@ static void test_other_user_admitted(void **state)
         (void)ipw_close(in);
 }
 
+/* Who has closed is nobody's any more, and so is refused; who comes after him is not. With insecure=1 nobody is asked. */
+static void test_closed_before_taken_in(void **state)
+{
+        for (int insecure = 0; insecure < 2; insecure++) {
+                struct ipw_link *in = listen_tcp(insecure ? "?framing=line&insecure=1" : "?framing=line", IPW_PULL), *out;
+                int fd;
+
+                plain_at = on_tcp;
+                *strchr(on_tcp, '?') = 0;
+                fd = plain_dial();
+                assert_int_equal(send(fd, "gone\n", 5, 0), 5);
+                (void)close(fd);
+                if (insecure) {
+                        talk_expect(in, "gone");
+                } else {
+                        talk_nothing(in, EAGAIN);
+                        talk_says(in, "1 diallers were refused: they had closed before they were taken in");
+                        assert_int_equal(talk_stats(in).peers, 0);
+                }
+                (void)strcat(on_tcp, "?framing=line");
+                out = talk_open(on_tcp, IPW_PUSH);
+                assert_int_equal(talk_send(out, "here", 4, IPW_MS(PATIENCE)), 4);
+                talk_expect(in, "here");
+                (void)ipw_close(out);
+                (void)ipw_close(in);
+        }
+}
+
 /* The listener is another user's: the dialler refuses it. */
 static void test_other_users_listener(void **state)
 {
@@ -472,6 +500,7 @@ int main(void)
                 TEST(test_other_user_unix),
                 TEST(test_other_user_tcp),
                 TEST(test_other_user_admitted),
+                TEST(test_closed_before_taken_in),
                 TEST(test_other_users_listener),
                 TEST(test_addresses),
                 TEST(test_ipv6),
