@@ -368,6 +368,8 @@ static const struct ipw_option log_options[] = {
         { "keep-age", "TIME", "0", "drop segments whose last record is older than this; 0: never" },
         { "drop", "read|any", "read", "any: dropped may also be what an open reader still needs; it is told how much" },
         { "damage", "stop|skip", "stop", "skip: a reader goes on behind damaged records, and is told how many" },
+        { "numbers", "next|given", "next",
+          "given: a record gets the number that message.token says, to copy a log with what is missing in it" },
         { "writers", "many|1", "many", "1: nobody else may write meanwhile, so that no lock is taken for each message" },
         { "ack", "queued|disk|consumer", "queued", "when a send is done: the kernel has the message, or stable storage has" },
         OPTION_MODE,

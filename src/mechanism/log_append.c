@@ -67,6 +67,7 @@ struct writer {
         uint64_t segment; /* that is open at fd; 0: none */
         uint32_t seed;
         bool alone, disk, drop_any;
+        bool given;  /* message.token says which sequence a record is to have */
         bool unsure; /* alone: the last write failed, so look at the segment before the next */
         uint64_t segment_size, keep_size;
         int64_t keep_age;
@@ -269,9 +270,10 @@ static int create_segment(struct writer *w, uint64_t first)
         return fd;
 }
 
-static int next_segment(struct writer *w, struct tail *t)
+/* Begins with `first`, which is the sequence that is due, or a later one. */
+static int next_segment(struct writer *w, struct tail *t, uint64_t first)
 {
-        struct log_header h = { .id = t->id, .first = t->next };
+        struct log_header h = { .id = t->id, .first = first, .missing = first - t->next };
         unsigned char bytes[LOG_HEADER];
         struct timespec now;
         _cleanup_(sys_closep)
@@ -404,14 +406,15 @@ static int find_tail(struct writer *w, struct tail *t)
 }
 
 /* Makes room for `size` bytes of records in the last segment, or begins a new one. */
-static int find_room(struct writer *w, struct tail *t, size_t size)
+static int find_room(struct writer *w, struct tail *t, size_t size, uint64_t sequence)
 {
         bool fresh = false;
         int r;
 
         if (LOG_HEADER + size + LOG_RECORD > w->size_limit)
                 return -EFBIG;
-        if (t->id && !t->sealed && t->end > LOG_HEADER && t->end + size + LOG_RECORD > MIN(w->segment_size, w->size_limit)) {
+        if (t->id && !t->sealed &&
+            (sequence > t->next || (t->end > LOG_HEADER && t->end + size + LOG_RECORD > MIN(w->segment_size, w->size_limit)))) {
                 r = put_seal(w, t);
                 if (r < 0)
                         return r;
@@ -419,7 +422,7 @@ static int find_room(struct writer *w, struct tail *t, size_t size)
         if (!t->id || t->sealed) {
                 r = find_limit(w);
                 if (r == 0)
-                        r = next_segment(w, t);
+                        r = next_segment(w, t, sequence);
                 if (r < 0)
                         return r;
                 fresh = true;
@@ -545,8 +548,10 @@ static ssize_t append_locked(struct writer *w, const struct ipw_message *m, size
         r = check_alive(w);
         if (r == 0)
                 r = find_tail(w, &t);
+        if (r == 0 && w->given && m->token && m->token < t.next)
+                r = -EINVAL;
         if (r == 0)
-                r = find_room(w, &t, size);
+                r = find_room(w, &t, size, w->given && m->token ? m->token : t.next);
         if (r < 0)
                 return r;
         r = n == 1 && (!m->iov || m->iov_count <= PARTS) ? append_one(w, &t, m, size - LOG_RECORD) : append_many(w, &t, m, n, size);
@@ -562,7 +567,7 @@ static ssize_t append(struct writer *w, const struct ipw_message *m, size_t n, u
         ssize_t count, r;
         size_t size;
 
-        count = gather(w, m, n, &size);
+        count = gather(w, m, w->given ? 1 : n, &size);
         if (count < 0)
                 return count;
         if (w->alone)
@@ -770,6 +775,11 @@ static int writer_why(struct link *link, unsigned direction, int error, struct i
                 return 0;
         }
         switch (error) {
+        case EINVAL:
+                (void)why_set(why, error,
+                              "log %s: numbers=given, but a record with that number or a later one is there already; nothing was written",
+                              path);
+                return 0;
         case ESTALE:
                 (void)why_set(why, error, "log %s: was removed, or its last segment was; nothing was written, open it again", path);
                 return 0;
@@ -914,6 +924,7 @@ static int fill(struct writer *w, const struct ipw_address *a)
         w->alone = address_number(a, "writers");
         w->disk = address_number(a, "ack") == 1;
         w->drop_any = address_number(a, "drop");
+        w->given = address_number(a, "numbers");
         w->segment_size = (uint64_t)address_number(a, "segment");
         w->keep_size = (uint64_t)address_number(a, "keep-size");
         w->keep_age = address_number(a, "keep-age");

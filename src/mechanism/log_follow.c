@@ -86,6 +86,19 @@ static int enter_segment(struct reader *r, uint64_t first)
         return 1;
 }
 
+/* Does that segment say itself that what is missing before it was missing when it was made? 1, 0, or -errno. */
+static int is_known_gap(const struct reader *r, uint64_t first)
+{
+        int fd = log_segment_open(r->log.dir, first, O_RDONLY), e;
+        struct log_header h = { 0 };
+
+        if (fd < 0)
+                return fd;
+        e = log_segment_header(fd, &h);
+        (void)sys_close("what it says is known", fd);
+        return e == 0 ? h.first - h.missing <= r->want : e == -EAGAIN || e == -EBADMSG ? 0 : e;
+}
+
 /* The one that begins with `want` is not there. Which is the next? Its first sequence, 0 for none, or -errno. */
 static int choose_segment(struct reader *r, uint64_t *first)
 {
@@ -105,9 +118,12 @@ static int choose_segment(struct reader *r, uint64_t *first)
         if (i == n)
                 return 0;
         /* Older ones are there and this one is not: it was not dropped, for that begins with the oldest. */
-        if (i > 0 && list[i] > r->want && !r->skip) {
-                r->damaged = true;
-                return -EBADMSG;
+        if (i > 0 && list[i] > r->want && list[i] > r->from && !r->skip) {
+                int e = is_known_gap(r, list[i]);
+
+                r->damaged = e == 0;
+                if (e <= 0)
+                        return e < 0 ? e : -EBADMSG;
         }
         *first = list[i];
         return 0;
@@ -121,8 +137,8 @@ static int next_segment(struct reader *r)
 
         for (int i = 0; i < OPEN_TRIES; i++) {
                 e = first ? enter_segment(r, first) : -ENOENT;
-                if (e == 1 && r->want && first > r->want)
-                        lose(r, first - r->want);
+                if (e == 1 && r->want && first > MAX(r->want, r->from))
+                        lose(r, first - MAX(r->want, r->from));
                 if (e == -EBADMSG)
                         r->damaged = true;
                 if (e != -ENOENT)
@@ -150,17 +166,17 @@ static int segment_behind(struct reader *r, uint64_t *first)
         return (int)MIN(n, 0);
 }
 
-/* Goes on at `sequence`, here or in the segment that begins with it. */
+/* Goes on at `sequence`, here or, if there is no offset, in the segment that begins with it. Damage before what was asked for is none. */
 static int go_on(struct reader *r, off_t offset, uint64_t sequence)
 {
-        if (!r->skip) {
+        if (!r->skip && sequence > r->from) {
                 r->behind = (uint64_t)offset;
                 r->damaged = true;
                 return -EBADMSG;
         }
         if (offset) {
-                if (sequence > r->cursor.next)
-                        lose(r, sequence - r->cursor.next);
+                if (sequence > MAX(r->cursor.next, r->from))
+                        lose(r, sequence - MAX(r->cursor.next, r->from));
                 log_cursor_place(&r->cursor, r->fd, r->cursor.seed, sequence, offset);
                 return 1;
         }
@@ -202,7 +218,7 @@ static int judge(struct reader *r)
                 e = log_cursor_next(&r->cursor, &record);
                 if (e == 1)
                         return 1;
-                return e < 0 && e != -EBADMSG ? e : go_on(r, 0, 0);
+                return e < 0 && e != -EBADMSG ? e : go_on(r, 0, sequence);
         }
         r->look_for_segments = false;
         return 0;
@@ -349,15 +365,18 @@ static int reader_why(struct link *link, unsigned direction, int error, struct i
                 return -ENOENT;
         if (r->sealed || r->fd < 0) {
                 log_segment_name(name, r->want);
-                (void)why_set(why, error, "log %s: segment %s is missing or damaged at its start; damage=skip goes on behind it",
-                              r->log.path, name);
+                (void)why_set(
+                        why, error,
+                        "log %s: segment %s is missing or damaged at its start; damage=skip goes on behind it, 'ipcway log repair' copies what is whole",
+                        r->log.path, name);
                 return 0;
         }
         log_segment_name(name, r->segment);
-        (void)why_set(why, error,
-                      "log %s: segment %s is damaged at byte %lld, where record %llu should be%s; damage=skip goes on behind it",
-                      r->log.path, name, (long long)log_cursor_offset(&r->cursor), (unsigned long long)r->cursor.next,
-                      r->behind ? ", and whole records follow" : "; the rest of it is gone");
+        (void)why_set(
+                why, error,
+                "log %s: segment %s is damaged at byte %lld, where record %llu should be%s; damage=skip goes on behind it, 'ipcway log repair' copies what is whole",
+                r->log.path, name, (long long)log_cursor_offset(&r->cursor), (unsigned long long)r->cursor.next,
+                r->behind ? ", and whole records follow" : "; the rest of it is gone");
         return 0;
 }
 

@@ -881,6 +881,61 @@ static void test_a_length_that_lies(void **state)
         (void)ipw_close(in);
 }
 
+/* A copy keeps the numbers, and what was missing is no damage in it. */
+static void test_given_numbers(void **state)
+{
+        static const uint64_t numbers[] = { 5, 6, 9, 10, 1000 };
+        struct ipw_link *out = open_with("?numbers=given", IPW_PUB), *in;
+        struct ipw_message m = { .data = (char[]){ "a message" }, .size = 9 };
+        char text[40];
+        uint64_t due = 5;
+
+        for (unsigned i = 0; i < COUNT_OF(numbers); i++) {
+                m.token = numbers[i];
+                assert_int_equal(ipw_send(out, &m, 0), 9);
+                assert_int_equal(ipw_send(out, &m, 0), -EINVAL);
+                talk_says(out, "numbers=given");
+        }
+        m.token = 0; /* the next */
+        assert_int_equal(ipw_send(out, &m, 0), 9);
+        (void)ipw_close(out);
+        in = open_with("", IPW_SUB);
+        m = (struct ipw_message){ .data = text, .capacity = sizeof(text) };
+        for (unsigned i = 0; i <= COUNT_OF(numbers); i++) {
+                assert_int_equal(ipw_recv(in, &m, 0), 9);
+                assert_int_equal(m.token, i < COUNT_OF(numbers) ? numbers[i] : 1001);
+                assert_int_equal(m.flags & IPW_HAS_LOST ? m.lost : 0, m.token - due);
+                due = m.token + 1;
+        }
+        talk_nothing(in, EAGAIN);
+        (void)ipw_close(in);
+        in = open_with("?from=8", IPW_SUB);
+        assert_int_equal(ipw_recv(in, &m, 0), 9);
+        assert_int_equal(m.token, 9);
+        assert_int_equal(m.lost, 1);
+        (void)ipw_close(in);
+}
+
+/* Damage before what was asked for does not concern who asks. */
+static void test_damage_before_from(void **state)
+{
+        struct ipw_link *out = open_with("", IPW_PUB), *in;
+        char name[400];
+
+        fill_log(out, 1, 4);
+        (void)ipw_close(out);
+        assert_int_equal(segment_name(0, name, sizeof(name)), 1);
+        flip(name, 64 + 25 + 20);
+        in = open_with("?from=3", IPW_SUB);
+        expect(in, 3);
+        expect(in, 4);
+        assert_int_equal(talk_stats(in).dropped, 0);
+        (void)ipw_close(in);
+        in = open_with("?from=2", IPW_SUB);
+        talk_nothing(in, EBADMSG);
+        (void)ipw_close(in);
+}
+
 /* ---- power loss ------------------------------------------------------------------------------------------------------------------------ */
 
 /*
@@ -1121,6 +1176,8 @@ int main(void)
                 cmocka_unit_test_setup(test_damage, fresh),
                 cmocka_unit_test_setup(test_a_segment_is_missing_or_cut, fresh),
                 cmocka_unit_test_setup(test_a_length_that_lies, fresh),
+                cmocka_unit_test_setup(test_given_numbers, fresh),
+                cmocka_unit_test_setup(test_damage_before_from, fresh),
                 cmocka_unit_test_setup(test_power_loss, fresh),
         };
         int r;
