@@ -42,3 +42,30 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	run -0 ipcway sub "log:$D/log?damage=skip" -n 2
 	is_in three "$output"
 }
+
+@test "check, dump and repair" {
+	seq 1 2000 | ipcway pub "log:$D/log?segment=8K"
+	run -0 ipcway log check "$D/log"
+	[ "$output" = "records 1 to 2000: 2000 whole, 6893 bytes" ]
+	first=$(ls "$D"/log/*.log | head -1) third=$(ls "$D"/log/*.log | sed -n 3p)
+	printf X | dd of="$first" bs=1 seek=90 conv=notrunc status=none
+	printf X | dd of="$first" bs=1 seek=500 conv=notrunc status=none
+	truncate -s -16 "$third" # its seal
+	run -1 ipcway log check "log:$D/log"
+	is_in "2000: 1998 whole, " "$output"
+	is_in "; 3 damaged places, 2 records missing" "$output"
+	[ "$(grep -c "damaged at byte" <<<"$output")" = 3 ]
+	run -1 ipcway log dump "$D/log"
+	run -0 ipcway log repair "$D/log" "$D/copy"
+	[ "$output" = "1998 records copied with their numbers, 2 missing" ]
+	run -0 ipcway log check "$D/copy"
+	[ "$output" = "records 1 to 2000: 1998 whole, $((6893 - 3)) bytes; 0 damaged places, 2 records missing" ]
+	run -0 ipcway sub "log:$D/copy?from=1999" -n 2
+	[ "$output" = $'1999\n2000' ]
+	run -0 python3 "$BATS_TEST_DIRNAME/read_log.py" "$D/copy"
+	[ "${#lines[@]}" = 1998 ]
+	run -1 ipcway log repair "$D/log" "$D/copy"
+	is_in "is there already" "$output"
+	run -2 ipcway log mend "$D/log"
+	run -1 ipcway log check "$D/nothing"
+}
