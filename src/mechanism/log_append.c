@@ -886,7 +886,7 @@ static int join(struct writer *w)
         if (!first && failures == load(&w->shared->mended))
                 return 0;
         r = find_end(w, &t);
-        if (r == 0 && failures != load(&w->shared->mended) && t.id && !t.sealed)
+        if (r == 0 && failures != load(&w->shared->mended) && t.id && !t.sealed && t.end > LOG_HEADER)
                 r = put_seal(w, &t);
         if (r < 0)
                 return r;

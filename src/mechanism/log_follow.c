@@ -99,6 +99,12 @@ static int is_known_gap(const struct reader *r, uint64_t first)
         return e == 0 ? h.first - h.missing <= r->want : e == -EAGAIN || e == -EBADMSG ? 0 : e;
 }
 
+/* A segment with a seal and no record, or none that is whole, leaves us where it began: it is not to be entered again. */
+static bool is_behind_us(const struct reader *r, uint64_t first)
+{
+        return r->fd >= 0 && first <= r->segment;
+}
+
 /* The one that begins with `want` is not there. Which is the next? Its first sequence, 0 for none, or -errno. */
 static int choose_segment(struct reader *r, uint64_t *first)
 {
@@ -113,7 +119,7 @@ static int choose_segment(struct reader *r, uint64_t *first)
                 *first = list[0];
                 return 0;
         }
-        while (i < n && list[i] < r->want)
+        while (i < n && (list[i] < r->want || is_behind_us(r, list[i])))
                 i++;
         if (i == n)
                 return 0;
@@ -132,7 +138,7 @@ static int choose_segment(struct reader *r, uint64_t *first)
 /* 1, 0: wait for it; -errno. */
 static int next_segment(struct reader *r)
 {
-        uint64_t first = r->want;
+        uint64_t first = is_behind_us(r, r->want) ? 0 : r->want;
         int e;
 
         for (int i = 0; i < OPEN_TRIES; i++) {

@@ -1035,6 +1035,28 @@ static void damage(const struct world *w)
         fault_pause(false);
 }
 
+/* Numbers that were never given. */
+static void play_gap(struct world *w, struct ledger *g)
+{
+        char given[480], from[480];
+        struct ipw_link *in, *out;
+
+        row_option(given, sizeof(given), w->address, "numbers=given");
+        row_option(from, sizeof(from), w->address, "from=4");
+        out = open_stubborn(given, w->sends);
+        if (out) {
+                struct ipw_message m = message(g, 100);
+
+                m.token = 1000;
+                note_sent(g, judged(out, ipw_send(out, &m, SHORTLY), "ipw_send()"));
+        }
+        in = open_stubborn(from, w->gets);
+        for (int i = 0; i < 2 && in; i++)
+                (void)hear(g, in, sizeof(inbox), 0);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
 static void play_damage(struct world *w)
 {
         struct ledger g = { .w = w, .reported = true };
@@ -1052,7 +1074,10 @@ static void play_damage(struct world *w)
         out = open_stubborn(w->address, w->sends);
         if (out)
                 (void)tell(&g, out, 100, 0, SHORTLY);
-        finish(w, in, out);
+        (void)ipw_close(out);
+        (void)ipw_close(in);
+        play_gap(w, &g);
+        finish(w, NULL, NULL);
 }
 
 /* clang-format off */

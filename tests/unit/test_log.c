@@ -916,6 +916,31 @@ static void test_given_numbers(void **state)
         (void)ipw_close(in);
 }
 
+/* A segment that got no record, and then a gap: its seal does not lead back to it. */
+static void test_a_segment_without_records(void **state)
+{
+        struct ipw_link *out = open_with("?numbers=given", IPW_PUB), *in;
+        struct ipw_message m = { .data = (char[]){ "message 7" }, .size = 9, .token = 7 };
+        char name[400];
+
+        plan = (__typeof__(plan)){ .at = 1, .error = ENOSPC, .call = "pwritev" };
+        sys_hook = &hook;
+        assert_int_equal(talk_send(out, "x", 1, 0), -ENOSPC);
+        sys_hook = NULL;
+        assert_int_equal(ipw_send(out, &m, 0), 9);
+        (void)ipw_close(out);
+        assert_int_equal(segments(), 2);
+        in = open_with("", IPW_SUB);
+        expect(in, 7);
+        talk_nothing(in, EAGAIN);
+        (void)ipw_close(in);
+        assert_int_equal(segment_name(0, name, sizeof(name)), 2);
+        flip(name, 70); /* and the same without a seal that can be read */
+        in = open_with("?damage=skip", IPW_SUB);
+        expect(in, 7);
+        (void)ipw_close(in);
+}
+
 /* Damage before what was asked for does not concern who asks. */
 static void test_damage_before_from(void **state)
 {
@@ -934,6 +959,53 @@ static void test_damage_before_from(void **state)
         in = open_with("?from=2", IPW_SUB);
         talk_nothing(in, EBADMSG);
         (void)ipw_close(in);
+}
+
+/* Bytes turned over, cut off and files removed at random: readers and writers end, and what comes has its number and is what was sent. */
+static void test_any_damage(void **state)
+{
+        char name[400], text[40], due[40];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+        uint32_t x = 1;
+
+        for (unsigned round = 0; round < 60; round++) {
+                struct ipw_link *out = open_with("?segment=4K", IPW_PUB), *in;
+                struct ipw_why why;
+                uint64_t last = 0;
+                ssize_t n;
+
+                fill_log(out, 1, 600);
+                (void)ipw_close(out);
+                for (unsigned i = 0; i < 1 + round % 5; i++) {
+                        struct stat st;
+                        int count = segments(), which;
+
+                        x = x * 1664525 + 1013904223;
+                        which = (int)((x >> 8) % (unsigned)count);
+                        (void)segment_name(which, name, sizeof(name));
+                        assert_int_equal(stat(name, &st), 0);
+                        if (st.st_size == 0)
+                                continue;
+                        if (x >> 28 == 0)
+                                assert_int_equal(unlink(name), 0);
+                        else if (x >> 28 < 4)
+                                assert_int_equal(truncate(name, (off_t)((x >> 4) % (uint64_t)st.st_size)), 0);
+                        else
+                                flip(name, (off_t)((x >> 4) % (uint64_t)st.st_size));
+                }
+                if (round % 2 && ipw_open(&out, address, IPW_PUB, 0, &why) == 0)
+                        (void)ipw_close(out);
+                in = open_with(round % 3 ? "?damage=skip" : "", IPW_SUB);
+                while ((n = ipw_recv(in, &m, 0)) >= 0) {
+                        assert_true(m.token > last && m.token <= 600);
+                        last = m.token;
+                        assert_int_equal(snprintf(due, sizeof(due), "message %u", (unsigned)last), n);
+                        assert_memory_equal(text, due, (size_t)n);
+                }
+                assert_true(n == -EAGAIN || n == -EBADMSG);
+                (void)ipw_close(in);
+                empty(path);
+        }
 }
 
 /* ---- power loss ------------------------------------------------------------------------------------------------------------------------ */
@@ -1177,7 +1249,9 @@ int main(void)
                 cmocka_unit_test_setup(test_a_segment_is_missing_or_cut, fresh),
                 cmocka_unit_test_setup(test_a_length_that_lies, fresh),
                 cmocka_unit_test_setup(test_given_numbers, fresh),
+                cmocka_unit_test_setup(test_a_segment_without_records, fresh),
                 cmocka_unit_test_setup(test_damage_before_from, fresh),
+                cmocka_unit_test_setup(test_any_damage, fresh),
                 cmocka_unit_test_setup(test_power_loss, fresh),
         };
         int r;
