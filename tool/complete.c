@@ -204,7 +204,7 @@ static void complete_name(const char *word, const char *rest, const struct ipw_m
                 offer_named(word, before, "/dev/mqueue", "");
         } else if (strcmp(scheme, "sem") == 0) {
                 offer_named(word, before, "/dev/shm", "sem.");
-        } else if (strcmp(scheme, "shm") == 0) {
+        } else if (strcmp(scheme, "shm") == 0 || strcmp(scheme, "sem+shm") == 0) {
                 offer_named(word, before, "/dev/shm", "");
         } else if (strstr(scheme, "+sysv")) {
                 offer_keys(word, before,
@@ -238,7 +238,7 @@ static void complete_address(const char *word, const char *bare)
 
         if (!m) {
                 for (m = ipw_mechanism_next(NULL); m; m = ipw_mechanism_next(m))
-                        if (!kind || m->gate == kind->gate)
+                        if (!kind || (m->gate == kind->gate && m->segment == kind->segment))
                                 offer(word, m->scheme, ":", "");
                 if (kind)
                         complete_name(word, word, kind);

@@ -5,7 +5,10 @@
  */
 #include "nearest.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "say.h"
 
 enum { LONGEST = 31 };
 
@@ -45,4 +48,27 @@ void nearest_try(struct nearest *n, const char *candidate)
                 return;
         n->best = candidate;
         n->distance = d;
+}
+
+void nearest_verb(const char *who, const char *verbs, const char *word)
+{
+        struct nearest nearest = { .word = word };
+        char one[8][16], list[160] = "";
+        size_t used = 0;
+
+        for (size_t i = 0; *verbs && i < sizeof(one) / sizeof(one[0]); i++) {
+                size_t n = strcspn(verbs, "|");
+
+                (void)snprintf(one[i], sizeof(one[i]), "%.*s", (int)n, verbs);
+                used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", one[i]);
+                if (word)
+                        nearest_try(&nearest, one[i]);
+                verbs += n + (verbs[n] == '|');
+        }
+        if (!word)
+                say_error("%s: needs one of %s; see: ipcway help %s", who, list, who);
+        else if (nearest.best)
+                say_error("%s: '%s' is none of %s; did you mean %s?", who, word, list, nearest.best);
+        else
+                say_error("%s: '%s' is none of %s; see: ipcway help %s", who, word, list, who);
 }

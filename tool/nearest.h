@@ -9,3 +9,6 @@ struct nearest {
 };
 
 void nearest_try(struct nearest *, const char *candidate);
+
+/* The first word behind command `who` is none of `verbs` ("create|wait"), or there is none (NULL): says so, and what may have been meant. */
+void nearest_verb(const char *who, const char *verbs, const char *word);

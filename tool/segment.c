@@ -16,6 +16,7 @@
 #include "command.h"
 #include "ipcway.h"
 #include "json.h"
+#include "nearest.h"
 #include "number.h"
 #include "output.h"
 #include "say.h"
@@ -353,7 +354,7 @@ static int run(const struct arguments *a)
                         trace_start();
                 return verbs[i].run(&target, a);
         }
-        say_error("segment: needs create, write, read, info, resize or remove, and an address; see: ipcway help segment");
+        nearest_verb("segment", command_segment.verbs, a->count ? a->word[0] : NULL);
         return WRONG_USAGE;
 }
 

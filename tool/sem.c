@@ -181,17 +181,14 @@ static int with_value(struct target *t)
 static int run(const struct arguments *a)
 {
         static const char *const undo[][2] = { { "undo", "1" }, { NULL } };
-        struct nearest nearest = { .word = a->count ? a->word[0] : "" };
         struct target target;
         int status;
 
         for (size_t i = 0; a->count && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
                 int wraps = verbs[i].words;
 
-                if (strcmp(a->word[0], verbs[i].name) != 0) {
-                        nearest_try(&nearest, verbs[i].name);
+                if (strcmp(a->word[0], verbs[i].name) != 0)
                         continue;
-                }
                 if (a->count != 2 || (a->rest_count > 0) != wraps || set.count < 1 || set.refused < 0 || set.refused > 255) {
                         say_error("sem %s: needs ADDR%s; see: ipcway help sem", verbs[i].name, wraps ? " -- CMD" : " and nothing else");
                         return wraps ? OURS_FAILED : WRONG_USAGE;
@@ -205,10 +202,7 @@ static int run(const struct arguments *a)
                         trace_start();
                 return verbs[i].run(&target, a);
         }
-        if (nearest.best)
-                say_error("sem: '%s' is none of create, wait, post, value, remove, run; did you mean %s?", a->word[0], nearest.best);
-        else
-                say_error("sem: needs create, wait, post, value, remove or run, and an address; see: ipcway help sem");
+        nearest_verb("sem", command_sem.verbs, a->count ? a->word[0] : NULL);
         return WRONG_USAGE;
 }
 

@@ -216,22 +216,13 @@ static int run(const struct arguments *a)
                 const char *name;
                 int (*run)(const struct arguments *);
         } verbs[] = { { "send", run_send }, { "wait", run_wait }, { "list", run_list } };
-        struct nearest nearest;
 
         if (set.trace)
                 trace_start();
-        if (a->count == 0) {
-                say_error("signal: needs send, wait or list; see: ipcway help signal");
-                return WRONG_USAGE;
-        }
-        nearest = (struct nearest){ .word = a->word[0] };
-        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        for (size_t i = 0; a->count && i < sizeof(verbs) / sizeof(verbs[0]); i++)
                 if (strcmp(verbs[i].name, a->word[0]) == 0)
                         return verbs[i].run(a);
-                nearest_try(&nearest, verbs[i].name);
-        }
-        say_error("signal: '%s' is none of send, wait, list%s%s", a->word[0], nearest.best ? "; did you mean " : "",
-                  nearest.best ? nearest.best : "");
+        nearest_verb("signal", command_signal.verbs, a->count ? a->word[0] : NULL);
         return WRONG_USAGE;
 }
 

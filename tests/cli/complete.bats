@@ -95,6 +95,9 @@ in_bash() {
 	[ "$output" = $'remove\nrun' ]
 	run -0 ipcway complete -- sem wait se
 	[ "$output" = $'sem:\nsem+sysv:\nsem+shm:\nsem+file:' ]
+	run -0 ipcway complete -- segment read ""
+	has_line shm:
+	[[ $output != *fifo:* && $output != *sem:* ]]
 	run -0 ipcway complete -- lock fi
 	[ -z "$output" ]
 	run -0 ipcway complete -- lock lock:/etc/x -O ki

@@ -80,6 +80,9 @@ wrong() {
 	wrong 125 "kind=flock" lock "$D" -O kind=ofd -- true
 	wrong 125 "1..1024" lock "$D/l?permits=0" -- true
 	wrong 2 "did you mean wait" sem wat "$SEM"
+	wrong 2 "needs one of create, wait, post" sem
+	wrong 2 "did you mean resize" segment resise /x
+	wrong 2 "none of send, wait, list; see" signal nothing
 	wrong 2 "sem:/jobs" sem wait jobs
 	wrong 1 "ipcway sem create sem:$SEM" sem wait "$SEM"
 	wrong 2 "0..2147483647" sem create "$SEM" --value -3
