@@ -16,7 +16,7 @@ int object_no_size(const char *text, struct ipw_why *);
 /* One of these has the name: 0; -ENOENT: there is none. */
 int named_join(const struct object_plan *, struct object *, struct ipw_why *);
 int sysv_join(const struct object_plan *, struct object *, struct ipw_why *);
-/* -EEXIST: somebody was faster. */
+/* -EEXIST: somebody was faster. -EIDRM: somebody has removed it already. */
 int named_create(const struct object_plan *, struct object *, struct ipw_why *);
 int sysv_create(const struct object_plan *, struct object *, struct ipw_why *);
 

@@ -171,9 +171,9 @@ static int find(const struct object_plan *plan, struct object *o, struct ipw_why
                                                o->text);
                 }
                 r = create(plan, o, why);
-                if (r != -EEXIST)
+                if (r != -EEXIST && r != -EIDRM)
                         return r;
-                if (plan->how & IPW_FRESH)
+                if (r == -EEXIST && plan->how & IPW_FRESH)
                         return why_set(why, EEXIST, "%s: exists, and a fresh one was asked for; remove it first", o->text);
         }
         return why_set(why, EAGAIN, "%s: other processes make and remove it all the time", o->text);

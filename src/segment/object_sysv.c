@@ -93,6 +93,15 @@ static int until_ready(const struct object_plan *plan, const struct object *o, c
         }
 }
 
+/* It was removed; the next try begins anew. */
+static void forget(struct object *o)
+{
+        if (o->data)
+                (void)sys_shmdt("it was removed", o->data);
+        o->data = NULL;
+        o->id = -1;
+}
+
 static int name_of(const struct object_plan *plan, struct sysv_name *name, struct ipw_why *why)
 {
         int r = sysv_parse(name, plan->address, why);
@@ -128,10 +137,7 @@ int sysv_join(const struct object_plan *plan, struct object *o, struct ipw_why *
         if (r >= 0)
                 r = join_id(plan, &name, o, why);
         if (r == -EIDRM) { /* try again, or make it */
-                if (o->data)
-                        (void)sys_shmdt("it was removed", o->data);
-                o->data = NULL;
-                o->id = -1;
+                forget(o);
                 r = -ENOENT;
         }
         if (r == -ENOENT && name.id >= 0)
@@ -199,7 +205,9 @@ int sysv_create(const struct object_plan *plan, struct object *o, struct ipw_why
                 r = plan->fill(plan->context, o, why);
         if (r < 0)
                 (void)sys_shmctl("take the unfinished segment away", o->id, IPC_RMID, NULL);
-        return r == -EIDRM ? why_set(why, EIDRM, "%s: somebody removed the segment while it was made", o->text) : r;
+        if (r == -EIDRM)
+                forget(o);
+        return r;
 }
 
 /* Ours, and nobody has it attached? -EIDRM: there is none. */

@@ -737,6 +737,40 @@ static void test_many_makers(void **state)
         expect_nothing_left();
 }
 
+static void come_and_go(const char *address)
+{
+        struct ipw_why why = { 0 };
+
+        for (int i = 0; i < 200; i++) {
+                int r = try_open(address, "?size=10000", 0, &why);
+
+                MUST(r == 0);
+                r = ipw_remove(address, &why);
+                MUST(r == 0 || r == -ENOENT || (r == -EBUSY && address == sysv));
+        }
+}
+
+/* While some make it and use it, others remove it: whoever wants it has it in the end. */
+static void test_come_and_go(void **state)
+{
+        for (size_t i = 0; i < COUNT_OF(named); i++) {
+                struct ipw_why why;
+                pid_t pid[3];
+
+                for (size_t k = 0; k < COUNT_OF(pid); k++) {
+                        pid[k] = fork_child();
+                        if (pid[k] == 0) {
+                                come_and_go(named[i]);
+                                _exit(0);
+                        }
+                }
+                for (size_t k = 0; k < COUNT_OF(pid); k++)
+                        assert_int_equal(reap(pid[k]), 0);
+                (void)ipw_remove(named[i], &why);
+        }
+        expect_nothing_left();
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -757,6 +791,7 @@ int main(void)
                 cmocka_unit_test_setup(test_killed_maker, fresh),
                 cmocka_unit_test_setup(test_slow_maker, fresh),
                 cmocka_unit_test_setup(test_many_makers, fresh),
+                cmocka_unit_test_setup(test_come_and_go, fresh),
         };
         int failed;
 
