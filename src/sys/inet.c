@@ -2,6 +2,8 @@
 /*
  * A name service answers when it likes, and no call that asks it takes a deadline. So a host is an address or "localhost", unless the user
  * says that he accepts that (resolve=1).
+ *
+ * A link-local address of IPv6 means nothing without its zone, the interface that leads there: [fe80::1%eth0], in an address written [fe80::1%25eth0].
  */
 #include "inet.h"
 
@@ -16,6 +18,27 @@
 #include "sys.h"
 #include "why.h"
 
+/* Behind an address of IPv6: which link it is on. NULL: nothing is said. */
+static const char *zone_of(const char *host)
+{
+        const char *percent = strchr(host, '%');
+
+        return percent ? percent + 1 : NULL;
+}
+
+/* An address of IPv6, whose zone is left out. */
+static int v6_from_number(const char *host, struct in6_addr *out)
+{
+        char address[INET6_ADDRSTRLEN];
+        size_t length = strcspn(host, "%");
+
+        if (length >= sizeof(address))
+                return -EINVAL;
+        memcpy(address, host, length);
+        address[length] = 0;
+        return inet_pton(AF_INET6, address, out) == 1 && (!host[length] || (host[length + 1] && IN6_IS_ADDR_LINKLOCAL(out))) ? 0 : -EINVAL;
+}
+
 static int from_number(const char *host, uint16_t port, struct inet_address *out)
 {
         *out = (struct inet_address){ .size = 0 };
@@ -25,7 +48,7 @@ static int from_number(const char *host, uint16_t port, struct inet_address *out
                 out->size = sizeof(out->v4);
                 return 0;
         }
-        if (inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
+        if (v6_from_number(host, &out->v6.sin6_addr) == 0) {
                 out->v6.sin6_family = AF_INET6;
                 out->v6.sin6_port = htons(port);
                 out->size = sizeof(out->v6);
@@ -96,6 +119,30 @@ static int look_up(const char *scheme, const struct inet_name *name, struct inet
         return out->count ? 0 : why_set(why, ENOENT, "%s:%.80s: this host has no IPv4 or IPv6 address", scheme, name->host);
 }
 
+/* The number of the interface that the zone names. */
+static int find_zone(const char *scheme, const char *host, struct inet_address *to, struct ipw_why *why)
+{
+        const char *zone = zone_of(host);
+        int64_t number;
+        int loopback, r;
+
+        if (to->any.sa_family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&to->v6.sin6_addr))
+                return 0;
+        if (!zone)
+                return why_set(
+                        why, EINVAL,
+                        "%s:[%.60s]: there are such addresses on every link: name the interface, [%.60s%%25eth0] (ip address shows them)",
+                        scheme, host, host);
+        if (number_parse(zone, &number) == 0 && number > 0 && number <= INT32_MAX) {
+                to->v6.sin6_scope_id = (uint32_t)number;
+                return 0;
+        }
+        r = sys_interface("which interface is that zone", zone, &to->v6.sin6_scope_id, &loopback);
+        if (r == -ENODEV)
+                return why_set(why, ENODEV, "%s:[%.60s]: there is no interface '%.20s' (ip address shows them)", scheme, host, zone);
+        return r < 0 ? why_call(why, r, host, "cannot look at the interfaces") : 0;
+}
+
 int inet_find(const char *scheme, const struct inet_name *name, struct inet_addresses *out, struct ipw_why *why)
 {
         out->count = 0;
@@ -107,7 +154,7 @@ int inet_find(const char *scheme, const struct inet_name *name, struct inet_addr
         }
         if (from_number(name->host, name->port, &out->at[0]) == 0) {
                 out->count = 1;
-                return 0;
+                return find_zone(scheme, name->host, &out->at[0], why);
         }
         return look_up(scheme, name, out, why);
 }
@@ -123,8 +170,9 @@ bool inet_equal(const struct inet_address *a, const struct inet_address *b)
 {
         if (a->any.sa_family != b->any.sa_family || inet_port(a) != inet_port(b))
                 return false;
-        return a->any.sa_family == AF_INET ? a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr
-                                           : IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
+        return a->any.sa_family == AF_INET
+                       ? a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr
+                       : IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr) && a->v6.sin6_scope_id == b->v6.sin6_scope_id;
 }
 
 uint16_t inet_port(const struct inet_address *a)
@@ -138,5 +186,8 @@ void inet_print(const struct inet_address *a, char text[INET_TEXT])
         bool v4 = a->any.sa_family == AF_INET;
 
         (void)inet_ntop(a->any.sa_family, v4 ? (const void *)&a->v4.sin_addr : &a->v6.sin6_addr, host, sizeof(host));
-        (void)snprintf(text, INET_TEXT, v4 ? "%s:%u" : "[%s]:%u", host, inet_port(a));
+        if (!v4 && a->v6.sin6_scope_id)
+                (void)snprintf(text, INET_TEXT, "[%s%%%u]:%u", host, a->v6.sin6_scope_id, inet_port(a));
+        else
+                (void)snprintf(text, INET_TEXT, v4 ? "%s:%u" : "[%s]:%u", host, inet_port(a));
 }

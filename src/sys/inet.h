@@ -9,7 +9,7 @@
 
 #include "ipcway.h"
 
-enum { INET_TEXT = 64, INET_HOSTS = 8 };
+enum { INET_TEXT = 80, INET_HOSTS = 8 };
 
 /* HOST:PORT, [HOST]:PORT or //HOST:PORT, taken apart. */
 struct inet_name {
@@ -42,5 +42,5 @@ bool inet_is_loopback(const struct inet_address *);
 bool inet_equal(const struct inet_address *, const struct inet_address *);
 uint16_t inet_port(const struct inet_address *);
 
-/* "127.0.0.1:80", "[::1]:80" */
+/* "127.0.0.1:80", "[::1]:80", "[fe80::1%2]:80" */
 void inet_print(const struct inet_address *, char text[INET_TEXT]);

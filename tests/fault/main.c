@@ -75,6 +75,7 @@ static const struct {
         { "pipe.c", "put it into the pipe", "writev, which no framing uses now" },
         { "pipe.c", "take what the pipe holds", "readv, which no framing uses now" },
         { "socket_stream.c", "hand bytes over, gathered", "what no framing uses now" },
+        { "inet.c", "which interface is that zone", "a link-local address, which not every machine has" },
         { "rights.c", "is there room for a descriptor", "a table of descriptors that is full: tests/conform, the case descriptors" },
         { "rights.c", "there is", "descriptors that a security module keeps" },
         { "tcp.c", "the address as it is", "a port that the kernel chooses" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* unix: and tcp: one link and many peers, some of whom misbehave; other users; ports, closes and what is left behind. */
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -359,6 +360,40 @@ static void test_ipv6(void **state)
         (void)ipw_close(in);
 }
 
+/* An address that every link has: it needs the interface, by name or number. */
+static void test_ipv6_zone(void **state)
+{
+        char address[128], host[INET6_ADDRSTRLEN], text[160] = "";
+        struct ifaddrs *all, *i;
+        struct ipw_link *in, *out;
+
+        talk_refuse("tcp:[fe80::1]:80?insecure=1", IPW_PUSH, EINVAL, "name the interface, [fe80::1%25eth0]");
+        talk_refuse("tcp:[fe80::1%25no-such-link]:80?insecure=1", IPW_PUSH, ENODEV, "no interface 'no-such-link'");
+        talk_refuse("tcp:[fe80::1%25]:80?insecure=1", IPW_PUSH, EINVAL, "is no address");
+        talk_refuse("tcp:[::1%25lo]:80", IPW_PUSH, EINVAL, "is no address");
+        talk_refuse("tcp:[fe80::1%25lo]:80", IPW_PUSH, EPERM, "insecure=1");
+        assert_return_code(getifaddrs(&all), errno);
+        for (i = all; i; i = i->ifa_next) {
+                const struct sockaddr_in6 *a = (void *)i->ifa_addr;
+
+                if (a && a->sin6_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a->sin6_addr) &&
+                    inet_ntop(AF_INET6, &a->sin6_addr, host, sizeof(host)))
+                        (void)snprintf(text, sizeof(text), "tcp:[%s%%25%s]:0?insecure=1", host, i->ifa_name);
+        }
+        freeifaddrs(all);
+        if (!*text)
+                skip();
+        in = talk_open(text, IPW_PULL);
+        assert_true(ipw_link_address(in, address, sizeof(address)) < (int)sizeof(address));
+        assert_non_null(strstr(address, "%25")); /* with the port, and still an address */
+        out = talk_open(address, IPW_PUSH);
+        assert_int_equal(ipw_turn(in), 0);
+        assert_int_equal(talk_send(out, "near", 4, IPW_MS(PATIENCE)), 4);
+        talk_expect(in, "near");
+        (void)ipw_close(out);
+        (void)ipw_close(in);
+}
+
 /* ---- ends ------------------------------------------------------------------------------------------------------------------------------------ */
 
 /* What is unread on our side does not destroy what we sent. */
@@ -504,6 +539,7 @@ int main(void)
                 TEST(test_other_users_listener),
                 TEST(test_addresses),
                 TEST(test_ipv6),
+                TEST(test_ipv6_zone),
                 TEST(test_close_keeps_what_was_sent),
                 TEST(test_half_closed),
                 TEST(test_unfinished_line),
