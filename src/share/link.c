@@ -40,8 +40,9 @@ struct way {
         bool met;      /* there was another */
         bool handed;   /* the other may be an end that nobody has opened yet: */
         int other_end;
-        bool busy; /* the last try found the lock taken */
-        bool look; /* ask the kernel at the next chance */
+        bool busy;   /* the last try found the lock taken */
+        bool look;   /* ask the kernel at the next chance */
+        bool chosen; /* receiving: a wake was spent on us */
         int64_t looked;
         unsigned sends;
         struct share_bell bell;
@@ -173,7 +174,7 @@ static int shared_pollfd(struct link *link, unsigned direction, struct pollfd *o
 static ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
 {
         w->busy = false;
-        share_wake(&l->share, w->unlocked, 1);
+        share_wake(&l->share, w->unlocked, SHARE_ALL);
         if (n > 0)
                 share_wake(&l->share, &w->ring.words->filled, (unsigned)n);
         settle(l, w, IPW_SEND, n);
@@ -218,10 +219,20 @@ static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_
 
 /* ---- receiving ------------------------------------------------------------------------------------------------------------------------ */
 
+/* If more is there, somebody else may sleep for whom that wake was as good. */
+static void pass_on(struct shared_link *l, struct way *w)
+{
+        w->chosen = false;
+        if (ring_has_message(&w->ring))
+                share_wake(&l->share, w->changed, 1);
+}
+
 static ssize_t taken(struct shared_link *l, struct way *w, ssize_t n)
 {
         w->busy = false;
-        share_wake(&l->share, w->unlocked, 1);
+        share_wake(&l->share, w->unlocked, SHARE_ALL);
+        if (unlikely(w->chosen))
+                pass_on(l, w);
         if (n > 0)
                 share_wake(&l->share, &w->ring.words->emptied, SHARE_ALL);
         settle(l, w, IPW_RECV, n);
@@ -358,11 +369,13 @@ static int shared_wait(struct link *link, unsigned direction, int64_t until)
         struct shared_link *l = shared_of(link);
         struct way *w = &l->way[direction - 1];
         struct question q = { l, w, direction };
+        bool chosen = false;
         int r;
 
         if (l->spin && spin(l, &q, until))
                 return 0;
-        r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until);
+        r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until, &chosen);
+        w->chosen |= chosen && !w->busy && direction == IPW_RECV;
         if (r != -ETIMEDOUT)
                 return r;
         w->look = true;
@@ -416,6 +429,8 @@ static void shared_close(struct link *link, int inherited)
         struct shared_link *l = shared_of(link);
 
         close_ways(l, inherited);
+        if (!inherited && l->way[IPW_RECV - 1].chosen)
+                pass_on(l, &l->way[IPW_RECV - 1]);
         if (!inherited)
                 share_leave(&l->share, l->goes);
         else

@@ -75,8 +75,11 @@ int share_still_there(const struct share *);
 void share_prepare_barrier(struct share *);
 /* What was stored before is seen by all who look into `w` after our bit there, or they are seen. */
 void share_barrier(const struct share *, struct ring_wait *);
-/* Sleeps until woken, `until`, or for a slice, unless `ready` says that there is no need: 0, -ETIMEDOUT: a slice or all of the time is over; -EINTR. */
-int share_sleep(const struct share *, struct ring_wait *, bool (*ready)(const void *), const void *context, int64_t until);
+/*
+ * Sleeps until woken, `until`, or for a slice, unless `ready` says that there is no need: 0, -ETIMEDOUT: a slice or all of the time is over; -EINTR. `chosen`:
+ * somebody has spent a wake on us, perhaps instead of on another who still sleeps.
+ */
+int share_sleep(const struct share *, struct ring_wait *, bool (*ready)(const void *), const void *context, int64_t until, bool *chosen);
 /* Wakes up to `most` of those that sleep there. */
 void share_wake_(const struct share *, struct ring_wait *, unsigned most);
 static always_inline void share_wake(const struct share *s, struct ring_wait *w, unsigned most)

@@ -9,6 +9,7 @@
  *
  * A waker chooses who is to wake, clears those bits, moves `turn` and wakes by bit. So a message wakes one receiver and not all, and a sleeper that is slow to get up is
  * not woken again by each message that comes meanwhile. `turn` is read before the bit is set: who was chosen between that and the sleep does not sleep.
+ * Who was chosen and has found more than it takes passes the wake on: it may have been awake already, on its way to an earlier message.
  * Killed between clearing and waking, a waker leaves somebody asleep for the rest of its slice.
  */
 #include <errno.h>
@@ -43,7 +44,7 @@ void share_barrier(const struct share *s, struct ring_wait *w)
         (void)set_bits(&w->sleepers, RING_FENCE);
 }
 
-int share_sleep(const struct share *s, struct ring_wait *w, bool (*ready)(const void *), const void *context, int64_t until)
+int share_sleep(const struct share *s, struct ring_wait *w, bool (*ready)(const void *), const void *context, int64_t until, bool *chosen)
 {
         uint64_t me = (uint64_t)1 << s->index;
         uint32_t seen = load_acquire(&w->turn);
@@ -54,7 +55,7 @@ int share_sleep(const struct share *s, struct ring_wait *w, bool (*ready)(const 
         if (!ready(context))
                 r = sys_futex_wait("sleep until the other side wakes us, or for a slice", &w->turn, seen, (uint32_t)me,
                                    MIN(until, clock_now() + SHARE_SLICE));
-        (void)clear_bits(&w->sleepers, me);
+        *chosen = !(clear_bits(&w->sleepers, me) & me);
         return r == -EAGAIN ? 0 : r;
 }
 
@@ -71,18 +72,30 @@ static uint64_t choose(uint64_t asleep, unsigned most, uint32_t turn)
         return chosen;
 }
 
+/* Wakes up to `most`; how many of those bits were still set. One that we saw may have been taken back by its owner, who then is no sleeper to count on. */
+static unsigned wake_some(const struct share *s, struct ring_wait *w, uint64_t asleep, unsigned most)
+{
+        uint64_t chosen = choose(asleep, most, load_relaxed(&w->turn));
+
+        chosen &= clear_bits(&w->sleepers, chosen);
+        if (chosen) {
+                (void)add_one(&w->turn);
+                (void)sys_futex_wake("wake who waits for this", &w->turn, (uint32_t)chosen);
+        }
+        return (unsigned)__builtin_popcountll(chosen);
+}
+
 void share_wake_(const struct share *s, struct ring_wait *w, unsigned most)
 {
-        uint64_t asleep = load_relaxed(&w->sleepers), chosen;
+        uint64_t asleep = load_relaxed(&w->sleepers);
 
         if (asleep & RING_FENCE)
                 asleep = set_bits(&w->sleepers, 0);
-        asleep &= UINT32_MAX;
-        if (asleep) {
-                chosen = choose(asleep, most, load_relaxed(&w->turn));
-                (void)clear_bits(&w->sleepers, chosen);
-                (void)add_one(&w->turn);
-                (void)sys_futex_wake("wake who waits for this", &w->turn, (uint32_t)chosen);
+        for (int i = 0; i < IMAGE_SLOTS && most && asleep & UINT32_MAX; i++) {
+                unsigned woken = wake_some(s, w, asleep & UINT32_MAX, most);
+
+                most -= MIN(woken, most);
+                asleep = load_relaxed(&w->sleepers); /* after a locked operation of ours on that word */
         }
         if (load_relaxed(&w->bells))
                 (void)sys_touch("ring for those who wait in poll", s->fd);
