@@ -50,7 +50,7 @@ static bool is_stranger(const struct link *l)
 
 /* ---- the greeting --------------------------------------------------------------------------------------------------------------------- */
 
-/* Under the lock, or before there is anybody else. If nobody takes it any more, reading says why. */
+/* Under the lock, or before there is anybody else. */
 static int say_hello(struct sp *sp)
 {
         struct stream *s = sp->prefixed.framed.stream;
@@ -59,9 +59,9 @@ static int say_hello(struct sp *sp)
                 struct iovec iov = { sp->hello + sp->sent, SP_HELLO - sp->sent };
                 ssize_t n = s->ops->write(s, &iov, 1, 0);
 
-                if (n == -EAGAIN || n == -EINTR)
+                if (n < 0)
                         return (int)n;
-                sp->sent = n < 0 ? SP_HELLO : sp->sent + (size_t)n;
+                sp->sent += (size_t)n;
         }
         return 0;
 }
@@ -119,17 +119,18 @@ static void turn_sets(struct sp *sp)
         }
 }
 
-/* 0: done. -EAGAIN: not yet. Anything else: never. */
+/* 0: done. -EAGAIN: not yet. Anything else: never. Where nobody takes our greeting, theirs may still say why. */
 static int greet(struct sp *sp)
 {
         struct link *l = &sp->prefixed.framed.link;
-        int r = 0;
+        int r = 0, said;
 
         (void)pthread_mutex_lock(&sp->lock);
         if (!sp->error && l->stranger) {
-                r = say_hello(sp);
-                if (r == 0 || r == -EAGAIN)
-                        r = hear_hello(sp);
+                said = say_hello(sp);
+                r = said == -EINTR ? said : hear_hello(sp);
+                if (r == 0 && said != -EPIPE && said != -ECONNRESET) /* who has gone may have left messages */
+                        r = said;
                 if (r != -EAGAIN && r != -EINTR) {
                         sp->error = r;
                         turn_sets(sp);
