@@ -22,6 +22,8 @@ struct stream_ops {
          */
         ssize_t (*read_fds)(struct stream *, const struct iovec *, int n, unsigned flags, struct rights *);
         ssize_t (*write_fds)(struct stream *, const struct iovec *, int n, unsigned flags, const int *fds, unsigned count);
+        /* What `read` and `write` would have made of an error, or the end, that a call on `plain_socket` came back with. NULL: has none. */
+        ssize_t (*judge)(struct stream *, unsigned direction, ssize_t result);
         int (*watch)(struct stream *, unsigned direction, struct pollfd *);
         /* Many writers: is the writer that calls itself `writer` certainly gone? 1, 0. NULL: there is only one. */
         int (*writer_gone)(struct stream *, uint16_t writer);
@@ -39,6 +41,8 @@ struct stream {
          * sleep in; -1, or NULL for both: call the operation. It saves a function on the hottest path there is.
          */
         const int *plain_in, *plain_out;
+        /* The same for sockets: recv(2) and send(2), by direction - 1. What is no success goes to `judge`. */
+        const int *plain_socket[2];
         const char *name;    /* "fifo" */
         unsigned ways;       /* IPW_RECV | IPW_SEND */
         size_t atomic_max;   /* writes up to this are all or nothing and never interleave; 0: none are */

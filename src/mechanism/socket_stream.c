@@ -59,6 +59,13 @@ static bool ends(struct socket_stream *s, ssize_t error)
         }
 }
 
+static ssize_t socket_judge(struct stream *stream, unsigned direction, ssize_t result)
+{
+        if (result >= 0 || !ends(of(stream), result))
+                return result;
+        return direction == IPW_RECV ? 0 : -EPIPE;
+}
+
 static ssize_t socket_read(struct stream *stream, const struct iovec *iov, int n, unsigned flags)
 {
         struct socket_stream *s = of(stream);
@@ -67,7 +74,7 @@ static ssize_t socket_read(struct stream *stream, const struct iovec *iov, int n
 
         r = likely(n == 1) ? sys_recv("take what has come", s->fd, iov->iov_base, iov->iov_len, flags_of(flags))
                            : sys_recvmsg("take what has come", s->fd, &h, flags_of(flags));
-        return unlikely(r < 0) && ends(s, r) ? 0 : r;
+        return unlikely(r < 0) ? socket_judge(stream, IPW_RECV, r) : r;
 }
 
 /* Looks, and then takes as much as it has seen: what follows may have descriptors, too. */
@@ -201,6 +208,7 @@ static void socket_close(struct stream *stream, int inherited)
 static const struct stream_ops ops = {
         .read = socket_read,
         .write = socket_write,
+        .judge = socket_judge,
         .read_fds = socket_read_fds,
         .write_fds = socket_write_fds,
         .watch = socket_watch,
@@ -227,6 +235,9 @@ int socket_stream_new(int fd, const char *name, unsigned ways, uint32_t caps, st
         socket_stream_facts(&s->stream, name, ways, caps);
         s->fd = fd;
         s->resets = strcmp(name, "tcp") == 0;
+        s->stream.plain_socket[IPW_RECV - 1] = &s->fd;
+        if (!s->resets) /* else there is something to ask before, and to note after */
+                s->stream.plain_socket[IPW_SEND - 1] = &s->fd;
         *out = &s->stream;
         return 0;
 }
