@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipcway describe: what a link or a gate at an address could do at most, in numbers and in words, and which settings of this machine bound it. Opens nothing.
+ * ipcway describe: what a link or a gate at an address could do at most, in numbers and in words, and which settings of this machine bound it. Opens nothing,
+ * except a durable log: that is read and verified.
  * What does not hold is said as plainly as what does: the table is where people learn that a queue never tells them its reader has died.
  */
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "command.h"
 #include "json.h"
+#include "log.h"
 #include "number.h"
 #include "say.h"
 #include "table.h"
@@ -253,7 +255,9 @@ static int run(const struct arguments *a)
         }
         if (status == DONE)
                 status = print_facts(facts_of(target.mechanism), &caps);
-        return status == DONE ? print_limits(target.mechanism) : status;
+        if (status == DONE)
+                status = print_limits(target.mechanism);
+        return status == DONE && strcmp(target.mechanism->scheme, "log") == 0 ? log_verify(target.text) : status;
 }
 
 const struct command command_describe = {
@@ -261,7 +265,7 @@ const struct command command_describe = {
         .group = "Learn",
         .arguments = "ADDR",
         .summary = "what a link or gate at this address can do at most, and what it cannot",
-        .text = "Opens nothing. Numbers are upper bounds; an open link may have less, never more.\n"
+        .text = "Opens nothing, except a durable log, which it reads and verifies. Numbers are upper bounds; an open link may have less, never more.\n"
                 "\n"
                 "  ipcway describe fifo:/tmp/orders\n"
                 "  ipcway describe 'mq+sysv:/etc/hosts#A' --json\n",

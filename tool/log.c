@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "ipcway.h"
+#include "log.h"
 #include "output.h"
 #include "say.h"
 #include "target.h"
@@ -142,6 +143,24 @@ static int run_check(const char *address)
         (void)printf("\n");
         status = say_finish();
         return status != DONE ? status : f.places ? FAILED : DONE;
+}
+
+int log_verify(const char *address)
+{
+        struct ipw_link *link;
+        struct ipw_why why = { 0 };
+        char text[5000];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(address, "?"), address);
+        r = ipw_open(&link, text, IPW_SUB | IPW_EXISTING, 0, &why);
+        if (r == -ENOENT)
+                return DONE;
+        if (r < 0)
+                return say_why(&why);
+        (void)ipw_close(link);
+        (void)printf("\n");
+        return run_check(text);
 }
 
 /* ---- dump ------------------------------------------------------------------------------------------------------------------------------ */

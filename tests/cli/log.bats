@@ -51,6 +51,9 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	printf X | dd of="$first" bs=1 seek=90 conv=notrunc status=none
 	printf X | dd of="$first" bs=1 seek=500 conv=notrunc status=none
 	truncate -s -16 "$third" # its seal
+	run -1 ipcway describe "log:$D/log?ack=disk"
+	is_in "2000: 1998 whole, " "$output"
+	run -0 ipcway describe "log:$D/nothing"
 	run -1 ipcway log check "log:$D/log"
 	is_in "2000: 1998 whole, " "$output"
 	is_in "; 3 damaged places, 2 records missing" "$output"
