@@ -408,8 +408,11 @@ static always_inline ssize_t record_recv(struct link *link, struct ipw_message *
          */
         for (int i = 0; unlikely(r == -ECONNRESET || r == -ENOMSG) && i < AGAIN; i++)
                 r = recv_once(s, m, n, flags);
-        if (unlikely(s->overflow) && r == -EAGAIN)
-                ask_overflow(s);
+        if (unlikely(s->overflow)) {
+                if (r == -EAGAIN && !s->overflow_asked)
+                        ask_overflow(s);
+                s->overflow_asked = r == -EAGAIN;
+        }
         return r == -ECONNRESET ? -EPIPE : r == -ENOMSG ? -EAGAIN : r;
 }
 

@@ -60,6 +60,7 @@ struct record {
         } kept[RECORD_BATCH_RECV]; /* messages in hand: number i lies at slot i of the room */
         unsigned kept_from, kept_to;
         uint32_t overflow_seen; /* of the kernel's count */
+        bool overflow_asked;    /* since the last message: nothing can be dropped while nothing is there */
         uint64_t lost;          /* to be told with the next message */
         struct readiness readiness;
         struct ucred peer; /* who is connected, on a socket whose conversation ends */
