@@ -278,6 +278,12 @@ ssize_t ipw_recv_many(struct ipw_link *, struct ipw_message *, size_t n, int64_t
 /* 0: all that was accepted is at the ack level. -EPIPE: it never will be. -EAGAIN, -ETIMEDOUT: not yet. */
 int ipw_flush(struct ipw_link *, int64_t timeout);
 
+/*
+ * Nothing more will be sent here: the other side receives what was sent, then the end (-EPIPE), and may go on sending. 0; -EAGAIN: what was accepted is not
+ * settled, flush first; -EOPNOTSUPP: one way cannot end alone (mechanisms without conversations, and the framings frame and sp): close the link.
+ */
+int ipw_finish(struct ipw_link *);
+
 /* ---- links: event loops ------------------------------------------------------------------------------------------------------------ */
 
 /*

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two flows over one link. The other side's end is the end: what it sent before that has been printed by then. The end of stdin is not, for an answer
- * may still be on its way; but no mechanism here can say "I have nothing more to send, go on", so nobody could ever be sure that none comes. Hence
- * the silence: after it this side ends the conversation. Stdin that never held anything does not start it: then this side only listens.
+ * Two flows over one link, and each may end before the other. The end of stdin is told to the other side where one way can end alone (ipw_finish): from then
+ * on only the other side's end is the end, for an answer may take its time. Where it cannot be told nobody could be sure that no answer comes. Hence the
+ * silence: after it this side ends the conversation. Stdin that never held anything tells nothing: then this side only listens.
+ *
+ * The other side's end may be that of its way alone. What stdin still holds is sent, until nobody is there to take it, or until there is silence.
  */
 #include "converse.h"
 
@@ -40,7 +42,9 @@ static int is_over(const struct flow *f)
 /* Both have moved what they could. 1: the conversation goes on. */
 static int goes_on(const struct flow f[2])
 {
-        return !is_over(&f[BACK]) && f[THERE].end != FLOW_FAILED;
+        if (is_over(&f[BACK]) && (is_over(&f[THERE]) || f[BACK].end != FLOW_SOURCE_ENDED))
+                return 0;
+        return f[THERE].end != FLOW_FAILED && f[BACK].end != FLOW_FAILED;
 }
 
 static int64_t left_of(int64_t until)
@@ -53,8 +57,8 @@ static int64_t left_of(int64_t until)
 static int run(struct flow f[2], const struct converse *c)
 {
         int64_t quiet_since = 0;
-        uint64_t heard = 0;
-        int r;
+        uint64_t moved = 0;
+        int told = 0, r;
 
         for (;;) {
                 int64_t time = left_of(c->until), quiet = IPW_FOREVER;
@@ -63,8 +67,10 @@ static int run(struct flow f[2], const struct converse *c)
                 flow_turn(&f[BACK]);
                 if (!goes_on(f))
                         return DONE;
-                if (is_over(&f[THERE]) && f[THERE].messages) {
-                        if (!quiet_since || heard != f[BACK].messages)
+                if (f[THERE].end == FLOW_SOURCE_ENDED && f[THERE].messages && !told)
+                        told = ipw_finish(f[THERE].to) == 0 ? 1 : -1;
+                if (is_over(&f[BACK]) || (is_over(&f[THERE]) && f[THERE].messages && told < 1)) {
+                        if (!quiet_since || moved != f[BACK].messages + f[THERE].messages)
                                 quiet_since = now();
                         quiet = left_of(quiet_since + c->linger);
                         if (quiet == 0)
@@ -72,7 +78,7 @@ static int run(struct flow f[2], const struct converse *c)
                 }
                 if (time == 0)
                         return TIMED_OUT;
-                heard = f[BACK].messages;
+                moved = f[BACK].messages + f[THERE].messages;
                 r = flows_wait(f, 2, NULL, 0, quiet != IPW_FOREVER && (time == IPW_FOREVER || quiet < time) ? quiet : time);
                 if (r == -ECANCELED)
                         return FAILED;

@@ -20,7 +20,8 @@ static const struct setting settings[] = {
         { SETTING_FLAG, 0, "dial", NULL, &set.dial, "dial the other side" },
         { SETTING_WORD, 0, "format", CONVERSE_FORMATS, &set.converse.format,
           "how messages are parted on stdin and stdout: lines (standard), as the bytes come (raw), ..." },
-        { SETTING_TIME, 0, "linger", "T", &set.converse.linger, "after the end of stdin: end when nothing has come for T (standard: 1s)" },
+        { SETTING_TIME, 0, "linger", "T", &set.converse.linger,
+          "once one way has ended, and the other cannot know: end when nothing has moved for T (standard: 1s)" },
         { SETTING_TIME, 't', "timeout", "T", &set.timeout, "the whole command must be done in T (500ms, 3s), else status 124" },
         { SETTING_LIST, 'O', "O", "KEY=VALUE", &set.options, "an option of the address, as ?key=value does; see: ipcway mechanisms NAME" },
         { SETTING_FLAG, 0, "trace", NULL, &set.trace, "show every system call on stderr, and what it is for" },
@@ -64,7 +65,8 @@ const struct command command_pair = {
         .arguments = "ADDR --listen|--dial",
         .summary = "a conversation: stdin there, what comes back to stdout",
         .text = "One to one and both ways: each line of stdin is a message, and each message that comes is a line. Ends when the other side has ended the\n"
-                "conversation, or when stdin has ended and nothing has come for a second (--linger). Who listens takes the first that dials.\n"
+                "conversation. The end of stdin is told to it; where that cannot be (framing=sp, frame), a second of silence ends it (--linger). Who listens\n"
+                "takes the first that dials.\n"
                 "\n"
                 "  ipcway pair unix+seqpacket:/tmp/talk --listen\n"
                 "  echo 'are you there?' | ipcway pair unix+seqpacket:/tmp/talk --dial --linger 5s\n",

@@ -50,6 +50,8 @@ struct link_ops {
         int (*pollfd)(struct link *, unsigned direction, struct pollfd *);
         /* Pushes on what was accepted. 0: all settled. -EAGAIN, -EPIPE and so on. NULL: sends settle at once. */
         int (*flush)(struct link *);
+        /* As ipw_finish(). NULL: one way cannot end alone. */
+        int (*finish)(struct link *);
         /* Work without a message, on a link that has such. NULL: none. */
         int (*turn)(struct link *);
         /* A conversation with the next peer that asks for one. NULL: does not listen. */

@@ -24,6 +24,7 @@ struct stream_ops {
         ssize_t (*write_fds)(struct stream *, const struct iovec *, int n, unsigned flags, const int *fds, unsigned count);
         /* What `read` and `write` would have made of an error, or the end, that a call on `plain_socket` came back with. NULL: has none. */
         ssize_t (*judge)(struct stream *, unsigned direction, ssize_t result);
+        int (*finish)(struct stream *); /* nothing more will be written; NULL: one way cannot end alone */
         int (*watch)(struct stream *, unsigned direction, struct pollfd *);
         /* Many writers: is the writer that calls itself `writer` certainly gone? 1, 0. NULL: there is only one. */
         int (*writer_gone)(struct stream *, uint16_t writer);

@@ -232,6 +232,15 @@ ssize_t ipw_recv_many(struct ipw_link *l, struct ipw_message *m, size_t n, int64
         return r;
 }
 
+int ipw_finish(struct ipw_link *l)
+{
+        int r = handle_check(l, IPW_SEND);
+
+        if (r == 0)
+                r = l->link->ops->finish ? l->link->ops->finish(l->link) : -EOPNOTSUPP;
+        return r < 0 ? (int)handle_trouble(l, IPW_SEND, r, 0) : 0;
+}
+
 int ipw_flush(struct ipw_link *l, int64_t timeout)
 {
         int64_t until = clock_deadline(timeout);

@@ -160,7 +160,9 @@ static void delimited_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = delimited_why, .close = delimited_close
-#define SENDS  .send = delimited_send, .send_one = delimited_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS                                                                                                                              \
+        .send = delimited_send, .send_one = delimited_send_one, .give_up = framed_give_up, .flush = framed_flush, .finish = framed_finish, \
+        .turn = framed_turn
 static const struct link_ops ops[] = {
         [IPW_RECV] = { COMMON, .recv = delimited_recv, .recv_one = delimited_recv_one },
         [IPW_SEND] = { COMMON, SENDS },

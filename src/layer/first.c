@@ -195,6 +195,16 @@ static int first_flush(struct link *link)
         return r;
 }
 
+static int first_finish(struct link *link)
+{
+        struct link *peer;
+        int r = meet(of(link), &peer);
+
+        if (r < 0)
+                return r;
+        return peer->ops->finish ? peer->ops->finish(peer) : -EOPNOTSUPP;
+}
+
 static int first_turn(struct link *link)
 {
         struct first *f = of(link);
@@ -302,6 +312,7 @@ static const struct link_ops first_ops = {
         .recv = first_recv,
         .give_up = first_give_up,
         .flush = first_flush,
+        .finish = first_finish,
         .turn = first_turn,
         .watch = first_watch,
         .pollfd = first_pollfd,

@@ -35,6 +35,14 @@ int framed_flush(struct link *l)
         return outbox_flush(&container_of(l, struct framed, link)->out);
 }
 
+int framed_finish(struct link *l)
+{
+        struct stream *s = container_of(l, struct framed, link)->stream;
+        int r = s->ops->finish ? framed_flush(l) : -EOPNOTSUPP;
+
+        return r < 0 ? r : s->ops->finish(s);
+}
+
 int framed_turn(struct link *l)
 {
         return outbox_turn(&container_of(l, struct framed, link)->out);

@@ -18,6 +18,7 @@ int framed_give_up(struct link *, const struct ipw_message *);
 int framed_watch(struct link *, unsigned direction, struct pollfd *);
 int framed_pollfd(struct link *, unsigned direction, struct pollfd *);
 int framed_flush(struct link *);
+int framed_finish(struct link *);
 int framed_turn(struct link *);
 
 /* Frees what is in it, and the stream. */

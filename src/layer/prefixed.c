@@ -278,7 +278,9 @@ static void prefixed_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .pollfd = framed_pollfd, .why = prefixed_why, .close = prefixed_close
-#define SENDS  .send = prefixed_send, .send_one = prefixed_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS                                                                                                                            \
+        .send = prefixed_send, .send_one = prefixed_send_one, .give_up = framed_give_up, .flush = framed_flush, .finish = framed_finish, \
+        .turn = framed_turn
 static const struct link_ops ops[] = {
         [IPW_RECV] = { COMMON, .recv = prefixed_recv, .recv_one = prefixed_recv_one },
         [IPW_SEND] = { COMMON, SENDS },

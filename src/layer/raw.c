@@ -73,7 +73,9 @@ static void raw_close(struct link *l, int inherited)
 }
 
 #define COMMON .watch = framed_watch, .why = raw_why, .close = raw_close
-#define SENDS  .send = raw_send, .send_one = raw_send_one, .give_up = framed_give_up, .flush = framed_flush, .turn = framed_turn
+#define SENDS                                                                                                                  \
+        .send = raw_send, .send_one = raw_send_one, .give_up = framed_give_up, .flush = framed_flush, .finish = framed_finish, \
+        .turn = framed_turn
 static const struct link_ops ops[] = {
         [IPW_RECV] = { COMMON, .recv = raw_recv, .recv_one = raw_recv_one },
         [IPW_SEND] = { COMMON, SENDS },

@@ -496,6 +496,13 @@ static ssize_t record_recv_one(struct link *link, struct ipw_message *m, unsigne
 
 /* ---- the rest of a link ------------------------------------------------------------------------------------------------------------------ */
 
+static int record_finish(struct link *link)
+{
+        struct record *s = of(link);
+
+        return s->kind->ended ? sys_shutdown("nothing more will come this way", s->fd, SHUT_WR) : -EOPNOTSUPP;
+}
+
 static int record_watch(struct link *link, unsigned direction, struct pollfd *out)
 {
         *out = (struct pollfd){ .fd = of(link)->fd, .events = direction == IPW_RECV ? POLLIN : POLLOUT };
@@ -548,6 +555,7 @@ static const struct link_ops record_ops = {
         .recv = record_recv,
         .send_one = record_send_one,
         .recv_one = record_recv_one,
+        .finish = record_finish,
         .watch = record_watch,
         .pollfd = record_pollfd,
         .why = record_why,

@@ -160,6 +160,11 @@ static ssize_t socket_write_fds(struct stream *stream, const struct iovec *iov, 
         return r < 0 && ends(s, r) ? -EPIPE : r;
 }
 
+static int socket_finish(struct stream *stream)
+{
+        return sys_shutdown("nothing more will come this way", of(stream)->fd, SHUT_WR);
+}
+
 static int socket_watch(struct stream *stream, unsigned direction, struct pollfd *out)
 {
         *out = (struct pollfd){ .fd = of(stream)->fd, .events = direction == IPW_RECV ? POLLIN : POLLOUT };
@@ -211,6 +216,7 @@ static const struct stream_ops ops = {
         .judge = socket_judge,
         .read_fds = socket_read_fds,
         .write_fds = socket_write_fds,
+        .finish = socket_finish,
         .watch = socket_watch,
         .why = socket_why,
         .close = socket_close,

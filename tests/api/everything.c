@@ -101,6 +101,7 @@ static void messages(void)
         must(ipw_send(out, &m, 0) == 5);
         must(ipw_send_many(out, several, 2, IPW_FOREVER) == 2);
         must(ipw_flush(out, IPW_FOREVER) == 0 && ipw_turn(out) == 0);
+        must(ipw_finish(in) == -EOPNOTSUPP);
         must(ipw_pollfd(in, IPW_RECV, &p) == 0 && poll(&p, 1, 0) == 1);
         must(ipw_pollfd(out, IPW_SEND, &p) == 0 && poll(&p, 1, 0) == 1);
         for (int i = 0; i < 2; i++)

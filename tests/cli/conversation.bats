@@ -31,6 +31,16 @@ has_open() { [ "$(open_in "$1")" = "$2" ]; }
 	ended s 0
 }
 
+@test "pair: the end of stdin reaches the other side, which may still answer" {
+	for s in "$SOCKET" "unix:$D/u?framing=line" "tcp:127.0.0.1:$(free_port)?framing=line"; do
+		start s "$IPCWAY" serve "$s" -n 1 -- sh -c 'sort -r; sleep 0.2; echo done'
+		run -0 ipcway wait "$s" --timeout 10s
+		run -0 --separate-stderr bash -c 'seq 3 | "$0" pair "$1" --dial --linger 0 --timeout 12s' "$IPCWAY" "$s"
+		[ "$output" = $'3\n2\n1\ndone' ]
+		ended s 0
+	done
+}
+
 @test "pair: stdin that never held anything only listens, until the other side ends" {
 	start l bash -c '"$0" pair "$1" --listen --linger 0 </dev/null' "$IPCWAY" "$SOCKET"
 	run -0 ipcway wait "$SOCKET" --timeout 10s
@@ -168,7 +178,7 @@ has_open() { [ "$(open_in "$1")" = "$2" ]; }
 	exec 7>&-
 	ended one 0
 	until_ok grep -q two "$D/two.out"
-	kill "${job[two]}"
+	ended two 0 # cat has seen the end of its stdin
 	ended s 0
 }
 
@@ -187,7 +197,7 @@ has_open() { [ "$(open_in "$1")" = "$2" ]; }
 	start p bash -c 'exec "$0" pair "$1" --dial --linger 10s <"$2"' "$IPCWAY" "$SOCKET" "$D/in"
 	until_ok bash -c 'tail -n 1 "$0" | grep -q 200000' "$D/p.out"
 	seq 200000 | cmp - "$D/p.out"
-	kill "${job[p]}"
+	ended p 0
 	ended s 0
 }
 

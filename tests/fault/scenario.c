@@ -175,7 +175,8 @@ struct ledger {
         size_t size[MESSAGES];
         size_t came[MESSAGES]; /* bytes; of records all or none */
         unsigned count, next;  /* sent; not before this one may come */
-        bool reported;         /* receiving failed, or promises nothing */
+        bool cut; /* a peer may be cut off, and is told: nobody listens, or a try to dial that failed was the first, and all others are refused */
+        bool reported; /* receiving failed, or promises nothing */
 };
 static char outbox[1 << 18], inbox[1 << 18];
 
@@ -269,7 +270,8 @@ static void settle(struct ledger *g, struct ipw_link *in, struct ipw_link *out)
         while (!all_came(g) && !g->reported) {
                 ssize_t r = hear(g, in, sizeof(inbox), wait);
 
-                if ((r == -ETIMEDOUT || r == -EPIPE) && fault_is(ECONNRESET) && out && was_cut(g, out))
+                if ((r == -ETIMEDOUT || r == -EPIPE) && (fault_is(ECONNRESET) || g->cut || !(g->w->bound.flags & IPW_CAP_ACCEPT)) && out &&
+                    was_cut(g, out))
                         break;
                 if (r == -ETIMEDOUT && wait < SOON) {
                         wait = SOON;
@@ -488,7 +490,7 @@ static unsigned side(const struct world *w, unsigned flag)
 
 static void play_pair(struct world *w)
 {
-        struct ledger g = { .w = w, .reported = is_lossy(w) }, h = { .w = w, .reported = is_lossy(w) };
+        struct ledger g = { .w = w, .reported = is_lossy(w), .cut = true }, h = { .w = w, .reported = is_lossy(w) };
         struct ipw_link *a = NULL, *b = NULL;
 
         if (make_ends(w, IPW_PAIR)) {
@@ -505,6 +507,8 @@ static void play_pair(struct world *w)
                 if (listens(w))
                         (void)ipw_close(open_at(w->push, IPW_PAIR | IPW_DIAL)); /* a third is not wanted */
                 settle(&g, a, b);
+                (void)judged(a, ipw_finish(a), "ipw_finish()");
+                (void)judged(b, ipw_finish(b), "ipw_finish()");
         }
         finish(w, a, b);
 }

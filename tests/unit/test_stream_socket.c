@@ -450,6 +450,32 @@ static void test_unfinished_line(void **state)
         (void)ipw_close(in);
 }
 
+/* One way ends, the other goes on; and where it cannot end alone it is said. */
+static void test_finish(void **state)
+{
+        static const char *const kinds[] = {
+                "unix:?framing=len4be", "unix:?framing=line", "unix:?framing=raw", "unix+seqpacket:", "unix:", "pipe:"
+        };
+
+        for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+                char one[64], other[64];
+                struct ipw_link *a, *b;
+
+                assert_int_equal(ipw_ends(one, other, kinds[i], IPW_PAIR, NULL), 0);
+                a = talk_open(one, IPW_PAIR);
+                b = talk_open(other, IPW_PAIR);
+                assert_int_equal(ipw_finish(a), i < 4 ? 0 : -EOPNOTSUPP);
+                if (i < 4) {
+                        talk_nothing(b, EPIPE);
+                        assert_int_equal(talk_send(a, "more", 4, 0), -EPIPE);
+                        assert_int_equal(talk_send(b, "still", 5, 0), 5);
+                        talk_expect(a, "still");
+                }
+                (void)ipw_close(a);
+                (void)ipw_close(b);
+        }
+}
+
 static void test_ends(void **state)
 {
         char one[64], other[64];
@@ -543,6 +569,7 @@ int main(void)
                 TEST(test_close_keeps_what_was_sent),
                 TEST(test_half_closed),
                 TEST(test_unfinished_line),
+                TEST(test_finish),
                 TEST(test_ends),
                 TEST(test_connects_leak_nothing),
                 TEST(test_no_descriptors),
