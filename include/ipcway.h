@@ -115,7 +115,7 @@ struct ipw_message {
         int *fds;
         uint64_t peer;            /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
         uint64_t lost;            /* < messages known to have been lost since the last one received */
-        uint64_t token;           /* < for ipw_ack() */
+        uint64_t token;           /* < of a log: the number of the record; send: with numbers=given the number it is to have */
         struct ipw_sender sender; /* < */
 };
 
