@@ -49,7 +49,7 @@ until_ok() {
 teardown() {
 	local pid
 	for pid in "${job[@]}"; do
-		kill -KILL "$pid" 2>/dev/null || true
+		kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true # timeout(1) leads a group, and can pass on no SIGKILL
 	done
 	wait 2>/dev/null || true
 	"$IPCWAY" remove -f "$QUEUE" "sem:$SEM" "$SET" 2>/dev/null || true
