@@ -267,6 +267,7 @@ ssize_t ipw_send(struct ipw_link *, const struct ipw_message *, int64_t timeout)
  *                          lost with this process.
  *   -EMFILE                descriptors come with it, and this process has no room for more: the message is kept
  *   -EPIPE                 the end: every sender is gone and all they sent has been received
+ *   -ECONNRESET            another host has vanished: what was sent last may be lost; then -EPIPE
  *   -EBADMSG               the bytes that came are not this framing; the link is of no more use
  */
 ssize_t ipw_recv(struct ipw_link *, struct ipw_message *, int64_t timeout);

@@ -59,11 +59,17 @@ static bool ends(struct socket_stream *s, ssize_t error)
         }
 }
 
+/*
+ * What a reader gets. A process that is gone has closed, by itself or by the kernel, and that is the end. A host that vanished has not: what it sent last may be
+ * on its way for ever, so that is an error first.
+ */
 static ssize_t socket_judge(struct stream *stream, unsigned direction, ssize_t result)
 {
         if (result >= 0 || !ends(of(stream), result))
                 return result;
-        return direction == IPW_RECV ? 0 : -EPIPE;
+        if (direction == IPW_SEND)
+                return -EPIPE;
+        return result == -EPIPE || result == -ECONNRESET || result == -ECONNABORTED ? 0 : -ECONNRESET;
 }
 
 static ssize_t socket_read(struct stream *stream, const struct iovec *iov, int n, unsigned flags)
@@ -176,7 +182,7 @@ static int socket_why(struct stream *stream, unsigned direction, int error, stru
         int cut = __atomic_load_n(&of(stream)->cut, __ATOMIC_RELAXED);
         const char *sending = direction == IPW_SEND ? "; not delivered" : "; what it had sent last may be lost";
 
-        if (error != EPIPE)
+        if (error != EPIPE && error != ECONNRESET)
                 return -ENOENT;
         if (cut == ECONNRESET || cut == ECONNABORTED)
                 (void)why_set(why, error, "%s: the other side closed without reading all that was sent to it, or was cut off%s",
