@@ -2,6 +2,7 @@
 /* unix: and tcp: one link and many peers, some of whom misbehave; other users; ports, closes and what is left behind. */
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -498,18 +499,24 @@ static void test_ends(void **state)
 
 static void come_and_go(struct ipw_link *in, const char *address, int times)
 {
+        size_t memory = 0;
         int before;
 
         plain_at = address;
         talk_nothing(in, EAGAIN);
         before = open_descriptors();
         for (int i = 0; i < times; i++) {
+                if (i == times / 2) {
+                        await(in, 0, 0);
+                        memory = mallinfo2().uordblks;
+                }
                 (void)close(plain_dial());
                 if (i % 32 == 0)
                         talk_nothing(in, EAGAIN);
         }
         await(in, 0, 0);
         assert_int_equal(open_descriptors(), before);
+        assert_true(mallinfo2().uordblks <= memory + 1000);
         (void)ipw_close(in);
 }
 
