@@ -526,16 +526,12 @@ static void test_connects_leak_nothing(void **state)
         come_and_go(listen_tcp("", IPW_PULL), on_tcp, 2000); /* each leaves a port behind for a minute */
 }
 
-/* No descriptors left: those who wait are taken in when there are. */
-static void test_no_descriptors(void **state)
+/* No descriptors left: those who wait are taken in when there are. Who speaks framing=frame sends before he is taken in. */
+static void no_descriptors(struct ipw_link *in, const char *framed)
 {
-        struct ipw_link *in, *out[8];
+        struct ipw_link *out[8];
         struct rlimit old, few;
-        char framed[128];
         int fd;
-
-        (void)snprintf(framed, sizeof(framed), "%s?framing=frame", on_unix); /* who speaks it sends before he is taken in */
-        in = talk_open(framed, IPW_PULL);
 
         for (unsigned i = 0; i < COUNT_OF(out); i++) {
                 out[i] = talk_open(framed, IPW_PUSH);
@@ -555,6 +551,21 @@ static void test_no_descriptors(void **state)
         for (unsigned i = 0; i < COUNT_OF(out); i++)
                 (void)ipw_close(out[i]);
         (void)ipw_close(in);
+}
+
+static void test_no_descriptors(void **state)
+{
+        char framed[128];
+
+        (void)snprintf(framed, sizeof(framed), "%s?framing=frame", on_unix);
+        no_descriptors(talk_open(framed, IPW_PULL), framed);
+}
+
+static void test_no_descriptors_tcp(void **state)
+{
+        struct ipw_link *in = listen_tcp("?framing=frame", IPW_PULL);
+
+        no_descriptors(in, on_tcp);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fresh, after)
@@ -580,6 +591,7 @@ int main(void)
                 TEST(test_ends),
                 TEST(test_connects_leak_nothing),
                 TEST(test_no_descriptors),
+                TEST(test_no_descriptors_tcp),
         };
 
         (void)snprintf(name, sizeof(name), "@ipcway-test-stream-%d", (int)getpid());
