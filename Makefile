@@ -30,10 +30,12 @@ check-all:
 	@scripts/need build check check-all
 	scripts/check-all
 
-# rings: killed and stopped after every single instruction; an hour. `make check` does it wherever others could see a difference
+# rings: killed and stopped after every single instruction, then ten minutes of torture; some two hours. `make check` does it wherever others could see a
+# difference, and for seconds
 prove: all
-	ninja -C $(BUILD) tests/ring/prove
+	ninja -C $(BUILD) tests/ring/prove tests/ring/ring_torture
 	$(BUILD)/tests/ring/prove --all
+	$(BUILD)/tests/ring/ring_torture --seconds 200
 
 # speed against the raw system calls, in one run
 bench: all

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proof by steps. A process does one thing to a ring (send, receive, open, close), one machine instruction at a time, and is killed, or stopped, at each point where
- * shared bytes have changed or a system call was made; with --all after every instruction. Each time a fresh ring, and each time the others must get on.
+ * shared bytes have changed or a system call was made; with --all after every instruction that comes once the ring is touched. Each time a fresh ring, and each time the others must get on.
  *
  *      prove [--all] [--matrix] [OPERATION...]
  *
@@ -419,7 +419,7 @@ static void world_make(struct world *w)
                 errx(2, "the one to be stepped did not start");
         w->tail = load_acquire(&w->words->tail);
         w->head = load_acquire(&w->words->head);
-        w->quick = operation == ATTACH && !every_instruction;
+        w->quick = operation == ATTACH;
 }
 
 /* Its last words, or none. */
