@@ -303,6 +303,8 @@ static int check_peer(int fd, const struct ipw_address *a, struct ipw_why *why)
                 r = inet_diag_owner(diag, &remote.any, &local.any, &uid);
         if (r == -ESRCH)
                 r = inet_diag_owner(diag, &remote.any, NULL, &uid);
+        if (r == -ESRCH) /* between the two questions it has accepted us, and listens no more */
+                r = inet_diag_owner(diag, &remote.any, &local.any, &uid);
         if (r == -ENOTCONN || (r == -ESRCH && (inet_diag_owner(diag, &local.any, &remote.any, &uid) == 0 || remote_of(fd, &remote) < 0)))
                 return why_set(why, EAGAIN, "tcp:%s: the listener went away at this moment", a->rest);
         if (r < 0)
