@@ -108,6 +108,19 @@ static int finish_file(struct file *file)
         return FAILED;
 }
 
+/* All senders have gone. What one of them left unfinished is no message, and a file that lacks it is not whole. */
+static int judge_end(struct talk *t, int end)
+{
+        struct ipw_stats stats = { 0 };
+
+        if (ipw_link_stats(t->link, &stats) < 0 || !stats.discarded)
+                return end;
+        say_note("%s: %llu unfinished message%s discarded: %s died or gave up in the middle", t->target->text,
+                 (unsigned long long)stats.discarded, stats.discarded > 1 ? "s were" : " was",
+                 stats.discarded > 1 ? "senders" : "its sender");
+        return set.file ? FAILED : end;
+}
+
 static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *file)
 {
         enum output_format format = set.format < 0 ? set.file ? OUTPUT_RAW : OUTPUT_TEXT : (enum output_format)set.format;
@@ -125,7 +138,7 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *f
                         continue;
                 }
                 if (r == -EPIPE)
-                        return set.count > 0 ? too_few(t, got, "every sender has gone") : end;
+                        return judge_end(t, set.count > 0 ? too_few(t, got, "every sender has gone") : end);
                 if (r == -ETIME) {
                         if (set.count < 0)
                                 return end;

@@ -99,6 +99,19 @@ bats_require_minimum_version 1.5.0
 	[ "$(cat "$D/c.out")" = $'hello\nyou' ]
 }
 
+@test "what its sender left unfinished is said, and a file that lacks it has failed" {
+	mkfifo "$D/fifo"
+	start r "$IPCWAY" recv "$FIFO" -O framing=len4be --until-last --file "$D/copy"
+	printf '\0\0\0\004whol\0\0\0\020half' >"$D/fifo"
+	ended r 1
+	is_in "1 unfinished message was discarded" "$(cat "$D/r.err")"
+	start r "$IPCWAY" recv "$FIFO" -O framing=len4be --until-last
+	printf '\0\0\0\004whol\0\0\0\020half' >"$D/fifo"
+	ended r 0
+	[ "$(cat "$D/r.out")" = whol ]
+	is_in "1 unfinished message was discarded" "$(cat "$D/r.err")"
+}
+
 @test "a file to cat arrives as it is" {
 	mkfifo "$D/fifo"
 	start c cat "$D/fifo"
