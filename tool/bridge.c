@@ -68,30 +68,38 @@ static void compare(const struct flow *f)
                          (int)strcspn(f->to_name, "?"), f->to_name, to, (int)strcspn(f->from_name, "?"), f->from_name);
 }
 
-/* A side that has gone takes nothing more, but what it had sent before is still to be carried. */
-static int is_over(const struct flow *f, unsigned flows)
+/*
+ * A side that has gone takes nothing more, but what it had sent before is still to be carried. A side that has ended its way may still wait for answers: where
+ * the end can be passed on alone, it is, and the other way goes on until it ends, too.
+ */
+static int is_over(const struct flow f[FLOWS], unsigned flows, int told[FLOWS])
 {
-        unsigned gone = 0;
+        unsigned ended = 0;
 
         for (unsigned i = 0; i < flows; i++) {
-                if (f[i].end == FLOW_SOURCE_ENDED || f[i].end == FLOW_FAILED)
+                if (f[i].end == FLOW_FAILED || (f[i].end == FLOW_SOURCE_ENDED && flows == 1))
                         return 1;
-                gone += f[i].end == FLOW_SINK_GONE;
+                if (f[i].end == FLOW_SOURCE_ENDED && !told[i]) {
+                        told[i] = 1;
+                        if (ipw_finish(f[i].to) == -EOPNOTSUPP)
+                                return 1;
+                }
+                ended += f[i].end != FLOW_GOES_ON;
         }
-        return gone == flows;
+        return ended == flows;
 }
 
-/* Until FROM has ended or anything went wrong. */
+/* Until FROM, or both, have ended, or anything went wrong. */
 static int carry(struct flow f[FLOWS], unsigned flows, int64_t until)
 {
-        int r;
+        int told[FLOWS] = { 0 }, r;
 
         for (;;) {
                 int64_t left = until == IPW_FOREVER ? IPW_FOREVER : until - now();
 
                 for (unsigned i = 0; i < flows; i++)
                         flow_turn(&f[i]);
-                if (is_over(f, flows))
+                if (is_over(f, flows, told))
                         return DONE;
                 if (until != IPW_FOREVER && left <= 0) {
                         say_error("bridge: %s has not ended in the time given", f[FORTH].from_name);

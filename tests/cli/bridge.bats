@@ -121,6 +121,17 @@ PY
 	[ ! -e "$D/front" ]
 }
 
+@test "--both: the end of one way is passed on, and the answer to it comes back" {
+	start s "$IPCWAY" serve "unix+seqpacket:$D/back" -n 1 -- tac
+	run -0 ipcway wait "unix+seqpacket:$D/back" --timeout 10s
+	start b "$IPCWAY" bridge --both "unix+seqpacket:$D/front" "unix+seqpacket:$D/back"
+	run -0 ipcway wait "unix+seqpacket:$D/front" --timeout 10s
+	run -0 --separate-stderr bash -c 'seq 3 | "$0" pair "$1" --dial' "$IPCWAY" "unix+seqpacket:$D/front"
+	[ "$output" = $'3\n2\n1' ]
+	ended b 0
+	ended s 0
+}
+
 @test "--both is refused where an address goes one way" {
 	run -1 ipcway bridge --both "$FIFO" "$SOCKET" --timeout 1s
 	is_in "does not offer the role PAIR" "$output"
