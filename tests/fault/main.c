@@ -100,6 +100,7 @@ static const struct {
         { "event.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },
         { "signal.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },
         { "timer.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },
+        { "turn.c", "it is not free yet", "a wait that is not over before: on a busy machine it may be" },
         { "semaphore_sysv.c", "another process is making it", "a maker that is stopped half way" },
         { "semaphore_sysv.c", "its maker may be about to set it", "a maker that was killed half way: a second is lost each time; the suite for gates" },
         { "semaphore_sysv.c", "its first value", "a maker that sets its own semaphore of a set only; the same" },
