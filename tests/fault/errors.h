@@ -46,7 +46,7 @@ static const struct {
         { "msync", { EIO } },
         { "memfd_create", { EMFILE, ENOMEM } },
         { "shmget", { EACCES, EEXIST, ENOENT, ENOSPC } },
-        { "shmat", { ENOMEM, EIDRM } },
+        { "shmat", { ENOMEM } },
         { "shmdt", { 0 } } /* not of what is attached */,
         { "shmctl", { EPERM, EACCES, EIDRM } },
         { "fstat", { EOVERFLOW } },
