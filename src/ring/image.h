@@ -2,7 +2,7 @@
 /*
  * What lies in the shared memory of a ring, byte for byte. docs/internals/ring.md draws it.
  *
- *      0       head page: what it is, written once before anybody else can see it; only `dead` changes
+ *      0       head page: what it is, written once before anybody else can see it; only `dead` and `locks` change
  *      4096    slots: one per user, 64 bytes each
  *      then    for each ring (one, or two for a pair) its words, each group on lines of its own
  *      then    for each ring its bytes
@@ -92,6 +92,7 @@ struct image {
         uint64_t made;  /* ns since 1970 */
         uint32_t maker; /* pid */
         shared32 dead;  /* 1: removed; who still comes here goes away again */
+        shared64 locks; /* which file holds the users' locks, where that is not the object itself; 0: nobody has said */
 };
 #define RING_MOST   ((uint64_t)4 << 30) /* a record counts its bytes in 32 bits */
 #define IMAGE_MAGIC "ipcring\n"

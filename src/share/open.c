@@ -83,6 +83,32 @@ static int sysv_path(int id, char *path, size_t room, struct ipw_why *why)
         return 0;
 }
 
+/*
+ * Which folder that is, the environment says, and it may say different things to a service and to its user's shell. Whose locks lie in another file cannot be
+ * seen to live, and would be robbed. So the first to come leaves word of his file; another one is accepted only from who is alone.
+ */
+static int agree_on_locks(struct share *s, bool alone, const char *path, struct ipw_why *why)
+{
+        struct image *image = s->object.data;
+        uint64_t said = 0, ours;
+        struct stat st;
+        int r = sys_fstat("which file is it", s->fd, &st);
+
+        if (r < 0)
+                return why_call(why, r, path, "cannot look at the file with the locks of this ring");
+        ours = ((uint64_t)st.st_dev << 40 ^ st.st_ino) | (uint64_t)1 << 63;
+        if (swap_if(&image->locks, &said, ours) || said == ours)
+                return 0;
+        if (!alone)
+                return why_set(
+                        why, ESTALE,
+                        "%s: others use it who have their locks in another place than %s: XDG_RUNTIME_DIR must be the same for all users "
+                        "of this ring, and what is in that folder must stay",
+                        s->object.text, path);
+        store_release(&image->locks, ours);
+        return 0;
+}
+
 static int open_locks(struct share *s, struct ipw_why *why)
 {
         struct shmid_ds ds;
@@ -105,7 +131,9 @@ static int open_locks(struct share *s, struct ipw_why *why)
         if (r < 0)
                 return r;
         s->fd = sys_open("the file whose locks say who lives", path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        return s->fd < 0 ? why_call(why, s->fd, path, "cannot open the file with the locks of this ring") : 0;
+        if (s->fd < 0)
+                return why_call(why, s->fd, path, "cannot open the file with the locks of this ring");
+        return agree_on_locks(s, ds.shm_nattch <= 1, path, why);
 }
 
 void share_drop(struct share *s)

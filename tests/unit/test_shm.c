@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rings between processes: who may join, what is refused, what the dead leave, and how a ring goes away. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,10 +19,33 @@
 #include "janitor.h"
 
 static char path[80], plain[100];
+static char runtime[2][60]; /* folders for locks of System V memory */
+static key_t key;
+
+static void clear_runtime(const char *folder)
+{
+        char name[400];
+        DIR *d;
+
+        (void)snprintf(name, sizeof(name), "%s/ipcway", folder);
+        d = opendir(name);
+        for (struct dirent *e; d && (e = readdir(d));) {
+                (void)snprintf(name, sizeof(name), "%s/ipcway/%s", folder, e->d_name);
+                (void)unlink(name);
+        }
+        if (d)
+                (void)closedir(d);
+        (void)snprintf(name, sizeof(name), "%s/ipcway", folder);
+        (void)rmdir(name);
+        (void)rmdir(folder);
+}
 
 static void clean(void)
 {
         (void)unlink(path);
+        clear_runtime(runtime[0]);
+        clear_runtime(runtime[1]);
+        (void)shmctl(shmget(key, 0, 0), IPC_RMID, NULL);
 }
 
 static const char *with(const char *options)
@@ -302,6 +327,48 @@ static void test_lock_of_the_dead_with_a_child(void **state)
         (void)unlink(path); /* the child of the dead may still be on its way out */
 }
 
+/*
+ * The locks of a ring in System V memory lie in a folder that the environment names, and its users may have different ones: a service, and its user's shell.
+ * Each would take the other for dead. While somebody is there the second is refused; who is alone takes the ring over.
+ */
+static void test_other_folder(void **state)
+{
+        char address[64], text[200];
+        const char *given = getenv("XDG_RUNTIME_DIR");
+        struct ipw_link *in, *out = NULL;
+        struct ipw_why why = { 0 };
+
+        (void)snprintf(address, sizeof(address), "shm+sysv:0x%x?size=64K", (unsigned)key);
+        (void)snprintf(text, sizeof(text), "%s", given ? given : "");
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(mkdir(runtime[i], 0700), 0);
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", runtime[0], 1), 0);
+        if (ipw_open(&in, address, IPW_PULL, 0, &why) < 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", runtime[1], 1), 0);
+        assert_int_equal(ipw_open(&out, address, IPW_PUSH, 0, &why), -ESTALE);
+        assert_non_null(strstr(why.text, "XDG_RUNTIME_DIR"));
+        assert_int_equal(ipw_remove(address, &why), -ESTALE);
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", runtime[0], 1), 0);
+        if (ipw_open(&out, address, IPW_PUSH, 0, &why) < 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(send_one(out, 0), 5);
+        assert_int_equal(recv_one(in, 0), 5);
+        assert_int_equal(send_one(out, 0), 5);
+        (void)ipw_close(out);
+        (void)ipw_close(in);
+
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", runtime[1], 1), 0); /* alone: what is unread is still there */
+        if (ipw_open(&in, address, IPW_PULL, 0, &why) < 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(recv_one(in, 0), 5);
+        (void)ipw_close(in);
+        if (ipw_remove(address, &why) < 0)
+                fail_msg("%s", why.text);
+        assert_int_equal(*text ? setenv("XDG_RUNTIME_DIR", text, 1) : unsetenv("XDG_RUNTIME_DIR"), 0);
+        clean();
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -315,10 +382,17 @@ int main(void)
                 cmocka_unit_test(test_lock_of_the_dead),
                 cmocka_unit_test(test_lock_of_the_living),
                 cmocka_unit_test(test_lock_of_the_dead_with_a_child),
+                cmocka_unit_test(test_other_folder),
         };
+        int r;
 
         (void)snprintf(plain, sizeof(plain), "shm:/ipcway-test-shm-%d", (int)getpid());
         (void)snprintf(path, sizeof(path), "/dev/shm/ipcway-test-shm-%d", (int)getpid());
+        key = (key_t)(0x5a000000 | getpid());
+        for (int i = 0; i < 2; i++)
+                (void)snprintf(runtime[i], sizeof(runtime[i]), "/tmp/ipcway-test-shm-%d-%d", (int)getpid(), i);
         janitor_start(clean);
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        r = cmocka_run_group_tests(tests, NULL, NULL);
+        clean();
+        return r;
 }
