@@ -66,9 +66,19 @@ static void print_lines(void)
                 struct line *l = &lines[printed];
 
                 printf("%-26s %-18s %s\n", l->row, l->name, l->text);
-                free(l->text);
         }
         (void)fflush(stdout);
+}
+
+/* Once more at the end: of a long log often only that is seen. */
+static void print_failures(void)
+{
+        for (unsigned i = 0; i < printed; i++) {
+                if (strncmp(lines[i].text, "FAIL", 4) == 0)
+                        printf("%s %s %s\n", lines[i].row, lines[i].name, lines[i].text);
+                free(lines[i].text);
+        }
+        free(lines);
 }
 
 static void settle(unsigned number, const char *text)
@@ -286,7 +296,7 @@ int runner_close(void)
 {
         while (running())
                 watch();
-        free(lines);
+        print_failures();
         empty_folder(root);
         printf("seed %llu\n%u passed, %u failed, %u skipped\n", (unsigned long long)seed, passed, failed, skipped);
         return failed || !passed ? 1 : 0;
