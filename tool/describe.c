@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ipcway describe: what a link or a gate at an address could do at most, in numbers and in words, and which settings of this machine bound it. Opens nothing,
- * except a durable log: that is read and verified.
+ * except a durable log: that is read and verified; a ring that exists is looked at from outside.
  * What does not hold is said as plainly as what does: the table is where people learn that a queue never tells them its reader has died.
  */
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "json.h"
 #include "log.h"
 #include "number.h"
+#include "ring.h"
 #include "say.h"
 #include "table.h"
 #include "target.h"
@@ -142,6 +143,8 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
 {
         json_t *numbers = json_object(), *holds = json_object(), *bounds = json_array();
         struct number number[NUMBERS];
+        json_t *ring = NULL, *all;
+        int status = ring_json(t, &ring), r;
 
         read_numbers(number, caps);
         for (unsigned i = 0; i < NUMBERS && !t->mechanism->gate; i++)
@@ -159,8 +162,12 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
                         (void)json_array_append_new(bounds, json_pack("{s:s,s:I,s:s}", "setting", limits[i].path, "value",
                                                                       (json_int_t)value, "meaning", limits[i].meaning));
         }
-        return json_print(json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o}", "address", t->text, "mechanism", t->mechanism->scheme, "summary",
-                                    t->mechanism->summary, "stack", caps->stack, "numbers", numbers, "holds", holds, "limits", bounds));
+        all = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o}", "address", t->text, "mechanism", t->mechanism->scheme, "summary",
+                        t->mechanism->summary, "stack", caps->stack, "numbers", numbers, "holds", holds, "limits", bounds);
+        if (ring)
+                (void)json_object_set_new(all, "ring", ring);
+        r = json_print(all);
+        return r == DONE ? status : r;
 }
 
 static int print_numbers(const struct ipw_caps *caps)
@@ -257,6 +264,8 @@ static int run(const struct arguments *a)
                 status = print_facts(facts_of(target.mechanism), &caps);
         if (status == DONE)
                 status = print_limits(target.mechanism);
+        if (status == DONE)
+                status = ring_print(&target);
         return status == DONE && strcmp(target.mechanism->scheme, "log") == 0 ? log_verify(target.text) : status;
 }
 
@@ -266,6 +275,7 @@ const struct command command_describe = {
         .arguments = "ADDR",
         .summary = "what a link or gate at this address can do at most, and what it cannot",
         .text = "Opens nothing, except a durable log, which it reads and verifies. Numbers are upper bounds; an open link may have less, never more.\n"
+                "Of a ring in shared memory that exists it says who uses it, what waits in it and what the dead have left, and changes nothing.\n"
                 "\n"
                 "  ipcway describe fifo:/tmp/orders\n"
                 "  ipcway describe 'mq+sysv:/etc/hosts#A' --json\n",

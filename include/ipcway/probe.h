@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who waits for whom: a picture of all processes of this machine that the caller may see, at one moment.
+ * Who waits for whom: a picture of all processes of this machine that the caller may see, at one moment. And of one ring: who uses it.
  *
  *      struct ipw_probe *p;
  *      if (ipw_probe_take(&p, &why) < 0)
@@ -65,6 +65,72 @@ const struct ipw_probe_wait *ipw_probe_waits(const struct ipw_probe *, size_t *n
 /* How many processes were seen, and how many of them may not be looked into by this caller. */
 size_t ipw_probe_processes(const struct ipw_probe *, size_t *hidden);
 void ipw_probe_free(struct ipw_probe *);
+
+/* ---- rings: who uses one, what waits in it, what the dead have left ------------------------------------------------------------------ */
+
+enum {
+        IPW_USER_ALIVE = 1,
+        IPW_USER_STOPPED = 2, /* alive, and what it holds stays held until it goes on or ends */
+        IPW_USER_DEAD = 3,    /* proven: whoever comes next, or waits, gives free what it held */
+        IPW_USER_COMING = 4,  /* its place is taken and says nothing yet: somebody comes, or mends there */
+        IPW_USER_UNKNOWN = 5, /* what would prove it cannot be seen from here */
+};
+
+/* What a user waits for. */
+enum {
+        IPW_AWAITS_MESSAGE = 1,
+        IPW_AWAITS_ROOM = 2,
+        IPW_AWAITS_TURN = 4, /* until another one of its side has finished */
+        IPW_AWAITS_POLL = 8, /* for one of the first two, in poll(2) or a loop of its own */
+};
+
+struct ipw_ring_user {
+        uint32_t slot;
+        int state;        /* IPW_USER_* */
+        pid_t pid;        /* as its own pid namespace counts */
+        const char *name; /* of its program; "" if that cannot be seen from here */
+        unsigned ways;    /* IPW_RECV it receives, IPW_SEND it sends */
+        unsigned holds;   /* the same: it is in the middle of that, and others of its side wait for it */
+        unsigned awaits;  /* IPW_AWAITS_* */
+        int64_t since;    /* when it came: ns since 1970 */
+        const char *text; /* what proves the state, or why nothing can: "the kernel has freed its lock, so it has ended" */
+};
+
+/* What it was made for. */
+enum {
+        IPW_RING_PAIR = 1, /* two users that each send and receive */
+        IPW_RING_ONE_SENDER = 2,
+        IPW_RING_ONE_RECEIVER = 4,
+        IPW_RING_ENDS = 8, /* by ipw_ends() */
+};
+
+struct ipw_ring {
+        uint64_t size; /* of the object: that, owner and mode are true in any case */
+        uid_t uid;
+        gid_t gid;
+        mode_t mode;        /* permissions */
+        const char *broken; /* what is wrong with what lies in it; NULL: nothing. If `slots` is 0, what follows is not known */
+        unsigned slots;     /* the most users at once */
+        unsigned shape;     /* IPW_RING_* */
+        int64_t made;       /* ns since 1970 */
+        pid_t maker;        /* as its own pid namespace counted */
+        uint64_t capacity;  /* bytes each way, each message with 8 bytes before it */
+        unsigned ways;      /* 1; of a pair 2 */
+        uint64_t fill[2];   /* bytes that nobody has taken yet; of a pair by the slot that has sent them */
+        const struct ipw_ring_user *users;
+        size_t user_count;
+        const char *const *stale; /* each a sentence: what is left over, why that is sure, and what becomes of it */
+        size_t stale_count;
+};
+
+/*
+ * Looks at the ring at shm:, shm+file: or shm+sysv:, or at an end that this process holds (fd:N), from outside. It takes no place there, writes and locks nothing, and
+ * needs no more than the permission to read; whose the ring is does not matter. System V memory cannot be read without being attached for that moment.
+ * What lies there may be anything: it is copied and checked. Errors: -ENOENT there is nothing; -ENODATA there is something, and no ring; -EACCES;
+ * -EOPNOTSUPP such an address has no ring.
+ */
+int ipw_probe_ring(struct ipw_ring **, const char *address, struct ipw_why *);
+void ipw_ring_free(struct ipw_ring *);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -79,6 +79,20 @@ int parse_stat(const char *text, char *name, size_t room, char *state, pid_t *pa
         return 0;
 }
 
+uint64_t parse_start(const char *text)
+{
+        enum { BETWEEN = 19 }; /* from the state to when it was started */
+        const char *at = strrchr(text, ')');
+        uint64_t start = 0;
+
+        at = at ? at + 1 + strspn(at + 1, " ") : "";
+        at += *at != 0; /* the state, a letter */
+        for (int i = 0; i < BETWEEN; i++)
+                if (!next_number(&at, 10, &start))
+                        return 0;
+        return start;
+}
+
 /* "1: POSIX  ADVISORY  WRITE 4711 fd:00:1234 0 EOF", and "1: -> ..." for who waits. */
 int parse_lock(const char *line, struct lock *out, bool *waits)
 {

@@ -115,6 +115,7 @@ int explain(struct ipw_probe *); /* makes `waits` */
 
 /* Parsers of /proc, which is text that others had a hand in: names of processes and files are whatever bytes they like. */
 int parse_stat(const char *text, char *name, size_t room, char *state, pid_t *parent, bool *kernel);
+uint64_t parse_start(const char *text); /* field 22; 0: it is not there */
 int parse_lock(const char *line, struct lock *, bool *waits);
 int parse_call(const char *line, long *number, uint64_t arguments[6]);
 bool next_number(const char **at, int base, uint64_t *);                /* after blanks; moves on behind it */

@@ -47,7 +47,7 @@ static int find_id(const struct sysv_name *name, struct ipw_why *why)
 
 static int attach(struct object *o, size_t size, struct ipw_why *why)
 {
-        int r = sys_shmat("the memory itself", &o->data, o->id);
+        int r = sys_shmat("the memory itself", &o->data, o->id, 0);
 
         if (r == -EINVAL || r == -EIDRM)
                 return -EIDRM;

@@ -68,19 +68,29 @@ int share_describe(enum object_kind kind, const struct ipw_address *a, struct ip
 
 /* ---- the file with the locks -------------------------------------------------------------------------------------------------------------- */
 
+void share_locks_path(char *path, size_t room, const char *runtime, int id)
+{
+        struct stat space;
+
+        if (sys_stat("which namespace does the id belong to", "/proc/self/ns/ipc", &space) < 0)
+                space.st_ino = 0;
+        (void)snprintf(path, room, "%s/shm-%lu-%d", runtime, (unsigned long)space.st_ino, id);
+}
+
+uint64_t share_locks_mark(const struct stat *st)
+{
+        return ((uint64_t)st->st_dev << 40 ^ st->st_ino) | (uint64_t)1 << 63;
+}
+
 /* System V memory has no descriptor. A file in this user's runtime folder stands for it, named by namespace and id. */
 static int sysv_path(int id, char *path, size_t room, struct ipw_why *why)
 {
-        struct stat space;
         char folder[200];
         int r = runtime_directory(folder, sizeof(folder), why);
 
-        if (r < 0)
-                return r;
-        if (sys_stat("which namespace does the id belong to", "/proc/self/ns/ipc", &space) < 0)
-                space.st_ino = 0;
-        (void)snprintf(path, room, "%s/shm-%lu-%d", folder, (unsigned long)space.st_ino, id);
-        return 0;
+        if (r == 0)
+                share_locks_path(path, room, folder, id);
+        return r;
 }
 
 /*
@@ -96,7 +106,7 @@ static int agree_on_locks(struct share *s, bool alone, const char *path, struct 
 
         if (r < 0)
                 return why_call(why, r, path, "cannot look at the file with the locks of this ring");
-        ours = ((uint64_t)st.st_dev << 40 ^ st.st_ino) | (uint64_t)1 << 63;
+        ours = share_locks_mark(&st);
         if (swap_if(&image->locks, &said, ours) || said == ours)
                 return 0;
         if (!alone)
@@ -220,8 +230,7 @@ struct draft {
         unsigned char boot[16];
 };
 
-/* Which boot is this? Zeros if the machine does not say. */
-static void read_boot(unsigned char boot[16])
+void share_boot(unsigned char boot[16])
 {
         _cleanup_(sys_closep)
         int fd = -1;
@@ -244,7 +253,7 @@ static void read_boot(unsigned char boot[16])
 static void draft(struct draft *d, const struct ipw_address *a, uint32_t flags, uint32_t slots)
 {
         ring_plan(&d->shape, flags, slots, capacity_of(a));
-        read_boot(d->boot);
+        share_boot(d->boot);
 }
 
 static int fill_in(void *context, struct object *o, struct ipw_why *why)

@@ -51,6 +51,15 @@ enum {
         SHARE_SLOT = 16, /* as many as there are slots */
 };
 
+/* Which boot is this? Zeros if the machine does not say. */
+void share_boot(unsigned char boot[16]);
+/* Where process numbers of this process count; 0: cannot be known. */
+uint64_t share_pid_space(void);
+/* Of System V memory: the file with the locks of that id, below a user's runtime folder; and what its ring calls it (struct image, locks). */
+struct stat;
+void share_locks_path(char *path, size_t room, const char *runtime, int id);
+uint64_t share_locks_mark(const struct stat *);
+
 /* Takes a place among the users. -EAGAIN: the object is being removed; -EBUSY, -EUSERS with a text. */
 int share_attach(struct share *, unsigned ways, int side, struct ipw_why *); /* side -1: any */
 void share_detach(struct share *);

@@ -64,7 +64,7 @@ static uint64_t start_of(pid_t pid)
         return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-static uint64_t pid_space(void)
+uint64_t share_pid_space(void)
 {
         struct stat st;
 
@@ -81,7 +81,7 @@ static bool is_gone_by_number(const struct slot *slot)
         _cleanup_(sys_closep)
         int fd = -1;
 
-        if (load_acquire(&slot->state) != SLOT_LIVE || pid <= 0 || !start || load_relaxed(&slot->pid_space) != pid_space())
+        if (load_acquire(&slot->state) != SLOT_LIVE || pid <= 0 || !start || load_relaxed(&slot->pid_space) != share_pid_space())
                 return false;
         fd = sys_pidfd_open("is that process there", pid);
         if (fd < 0)
@@ -273,7 +273,7 @@ struct identity {
 
 static struct identity identify(void)
 {
-        return (struct identity){ start_of(sys_pid()), pid_space(), wall_clock() };
+        return (struct identity){ start_of(sys_pid()), share_pid_space(), wall_clock() };
 }
 
 /* Seen by others from the store of its state on. */

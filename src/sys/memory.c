@@ -78,9 +78,9 @@ int sys_shmget_(struct sys_site *site, key_t key, size_t size, int flags)
         THROUGH(shmget(key, size, flags), "0x%x, %zu, 0%o", (unsigned)key, size, flags);
 }
 
-static int attach(void **out, int id)
+static int attach(void **out, int id, int flags)
 {
-        void *p = shmat(id, NULL, 0);
+        void *p = shmat(id, NULL, flags);
 
         if (p == (void *)-1)
                 return -1;
@@ -88,9 +88,9 @@ static int attach(void **out, int id)
         return 0;
 }
 
-int sys_shmat_(struct sys_site *site, void **out, int id)
+int sys_shmat_(struct sys_site *site, void **out, int id, int flags)
 {
-        THROUGH(attach(out, id), "%d, NULL, 0", id);
+        THROUGH(attach(out, id, flags), "%d, NULL, %s", id, flags & SHM_RDONLY ? "SHM_RDONLY" : "0");
 }
 
 int sys_shmdt_(struct sys_site *site, const void *address)

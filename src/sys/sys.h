@@ -43,7 +43,7 @@
 #define sys_memfd(meaning, name, flags)                   sys_memfd_(SYS_SITE("memfd_create", meaning), name, flags)
 /* System V shared memory */
 #define sys_shmget(meaning, key, size, flags) sys_shmget_(SYS_SITE("shmget", meaning), key, size, flags)
-#define sys_shmat(meaning, out, id)           sys_shmat_(SYS_SITE("shmat", meaning), out, id)
+#define sys_shmat(meaning, out, id, flags)    sys_shmat_(SYS_SITE("shmat", meaning), out, id, flags)
 #define sys_shmdt(meaning, address)           sys_shmdt_(SYS_SITE("shmdt", meaning), address)
 #define sys_shmctl(meaning, id, command, ds)  sys_shmctl_(SYS_SITE("shmctl", meaning), id, command, ds)
 /* POSIX semaphores: not system calls unless they wait, but as able to fail */
@@ -218,7 +218,7 @@ int sys_msync_(struct sys_site *, void *address, size_t size);
 int sys_memfd_(struct sys_site *, const char *name, unsigned flags);
 struct shmid_ds;
 int sys_shmget_(struct sys_site *, key_t key, size_t size, int flags);
-int sys_shmat_(struct sys_site *, void **out, int id);
+int sys_shmat_(struct sys_site *, void **out, int id, int flags);
 int sys_shmdt_(struct sys_site *, const void *address);
 int sys_shmctl_(struct sys_site *, int id, int command, struct shmid_ds *);
 int sys_open_(struct sys_site *, const char *path, int flags, mode_t mode);

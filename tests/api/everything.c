@@ -242,6 +242,31 @@ static void probes(void)
         ipw_probe_free(p);
 }
 
+/* A ring, and this process as its only user. */
+static void rings(void)
+{
+        static const unsigned awaits[] = { IPW_AWAITS_MESSAGE, IPW_AWAITS_ROOM, IPW_AWAITS_TURN, IPW_AWAITS_POLL };
+        static const int states[] = { IPW_USER_ALIVE, IPW_USER_STOPPED, IPW_USER_DEAD, IPW_USER_COMING, IPW_USER_UNKNOWN };
+        char a[64], b[64];
+        struct ipw_link *l;
+        const struct ipw_ring_user *u;
+        struct ipw_ring *r;
+
+        must(ipw_ends(a, b, "shm+anon:?size=4K", IPW_PAIR, &why) == 0 && ipw_open(&l, a, IPW_PAIR, 0, &why) == 0);
+        must(ipw_probe_ring(&r, b, &why) == 0);
+        must(r->shape == (IPW_RING_PAIR | IPW_RING_ONE_SENDER | IPW_RING_ONE_RECEIVER | IPW_RING_ENDS));
+        must(r->size > r->capacity && r->capacity == 4096 && r->ways == 2 && r->slots == 2 && !r->broken && r->fill[0] + r->fill[1] == 0);
+        must(r->uid == getuid() && r->gid == getgid() && r->mode && r->made > 0 && r->maker == getpid());
+        u = r->users;
+        must(r->user_count == 1 && u->state == states[0] && u->state < states[4] && u->slot == 0);
+        must(u->pid == getpid() && *u->name && *u->text && u->since >= r->made);
+        must(u->ways == (IPW_RECV | IPW_SEND) && u->holds == 0 && !(u->awaits & (awaits[0] | awaits[3])));
+        must(r->stale_count == 0 && r->stale);
+        ipw_ring_free(r);
+        must(ipw_close(l) == 0);
+        ipw_end_drop(b);
+}
+
 int main(void)
 {
         ipw_trace(traced, &system_calls);
@@ -253,6 +278,7 @@ int main(void)
         segments();
         signals();
         probes();
+        rings();
         ipw_trace(NULL, NULL);
         must(system_calls > 0);
         return 0;

@@ -48,3 +48,52 @@ bats_require_minimum_version 1.5.0
 	is_in "allowed" "$output"
 	run -2 ipcway describe
 }
+
+# $1, of the ring in $RING
+ring() { "$JSON_CHECK" ring "$@" <<<"$(ipcway describe "$RING" --json)"; }
+
+@test "describe a ring: who uses it, what waits, what the dead left; and it changes nothing" {
+	for RING in "shm:/ipcway-bats-$$-$BATS_TEST_NUMBER" "shm+file:$D/ring" "shm+sysv:$KEY"; do
+		run -0 ipcway describe "$RING"
+		[[ $output != *"There is a ring"* ]]
+		[[ $(ipcway describe "$RING" --json) != *'"ring"'* ]]
+		start holder "$IPCWAY" recv "$RING?keep=1" -n 2
+		until_ok eval '[ "$(ring users 0 awaits 0)" = message ]'
+		run -0 ipcway describe "$RING"
+		for word in "There is a ring of" "owner     $(id -un)" "mode 0600" "many senders, many receivers" "just now) by process ${job[holder]}" \
+			"holds     0 of 1048576" "${job[holder]}  ipcway   receives" alive "its lock is held"; do is_in "$word" "$output"; done
+		[ "$(ring users 0 pid)" = "${job[holder]}" ]
+		[ "$(ring maker)" = "${job[holder]}" ]
+		kill -STOP "${job[holder]}"
+		until_ok eval '[ "$(ring users 0 state)" = stopped ]'
+		run -0 ipcway send "$RING" hello
+		[ "$(ring fill 0)" = 16 ]
+		kill -KILL "${job[holder]}"
+		wait "${job[holder]}" || true
+		[ "$(ring users 0 state)" = dead ]
+		is_in "process ${job[holder]}, which is dead" "$(ring stale 0)"
+		is_in "nobody uses it" "$(ring stale 1)"
+		run -0 ipcway recv "$RING" -n 1
+		[ "$output" = hello ]
+		run -0 ipcway describe "$RING"
+		is_in "users     none" "$output"
+		[[ $output != *stale* ]]
+		run -0 ipcway remove "$RING"
+	done
+}
+
+@test "describe what is no ring, and what is a broken one" {
+	RING=shm+file:$D/ring
+	run -0 ipcway segment create "$RING" --size 64K
+	run -0 ipcway describe "$RING"
+	[[ $output != *"There is a ring"* ]]
+	printf 'ipcring\n' >"$D/ring"
+	truncate -s 64K "$D/ring"
+	run -1 ipcway describe "$RING"
+	is_in "broken    it was made on a machine with another byte order" "$output"
+	run -1 ipcway describe "$RING" --json
+	is_in "byte order" "$("$JSON_CHECK" ring broken <<<"$output")"
+	ln -s ring "$D/link"
+	run -1 ipcway describe "shm+file:$D/link"
+	is_in "symbolic link" "$output"
+}

@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 for (const char *c = name; *c; c++)
                         must((unsigned char)*c >= ' ' && *c != 127);
         }
+        (void)parse_start(text);
         if (parse_lock(text, &lock, &waits) == 0)
                 must(lock.pid == -1 || lock.pid > 0);
         (void)parse_call(text, &number, arguments);
