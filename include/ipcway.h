@@ -285,6 +285,52 @@ int ipw_flush(struct ipw_link *, int64_t timeout);
  */
 int ipw_finish(struct ipw_link *);
 
+/* ---- links: in place ----------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Messages written and read where they lie, in memory that the link lends (IPW_CAP_LEND): nothing is copied, and a whole array goes with one
+ * store. For large messages, and for very many small ones. On other links all of it says -EOPNOTSUPP.
+ */
+struct ipw_span {
+        void *data;         /* where it lies; the link's again after the call that ends the loan */
+        size_t size;        /* claimed: bytes of room, may be made smaller before the commit; borrowed: bytes that came */
+        uint64_t inside[2]; /* the link's: hand the spans back as they came */
+};
+
+/*
+ * Claims up to n spans of `size` bytes each, to be filled with one message each. Returns how many: only the first is waited for. Nothing of it exists for
+ * others until ipw_commit(); a process that dies in between has sent nothing. Errors as ipw_send().
+ *   One claim at a time: until it is committed or abandoned, ipw_claim(), ipw_finish() and every send here say -EBUSY. ipw_close() gives it up.
+ *   Where many processes may send (IPW_CAP_MANY_SENDERS) the others wait until then: their sends say -ETIMEDOUT with a text that names
+ *   this process, and nothing is taken from it while it lives, stopped or not. So fill first what takes long, then claim.
+ */
+ssize_t ipw_claim(struct ipw_link *, size_t size, struct ipw_span *, size_t n, int64_t timeout);
+/*
+ * Sends the first n spans of the claim, in order, all of them by one store: others see all or none. Returns how many messages that is:
+ * abandoned spans are left out. What was claimed beyond n is given up. A span of size 0 is an empty message. Never waits.
+ *   -EINVAL      nothing is claimed here, not so many, or these are not the spans of the claim
+ *   -EMSGSIZE    a span is larger than it was claimed. After these two the claim is as it was
+ *   -ESTALE      the others took this process for dead: not delivered, and the claim is over
+ */
+ssize_t ipw_commit(struct ipw_link *, const struct ipw_span *, size_t n);
+/* These spans of the claim, any of them, will not be sent: the commit leaves them out. With the last one the claim is over. 0; -EINVAL, -ESTALE. */
+int ipw_abandon(struct ipw_link *, struct ipw_span *, size_t n);
+
+/*
+ * Borrows up to n messages, to be read where they lie and not written. Returns how many: only the first is waited for. They are not received before
+ * ipw_give_back(): if this process dies in between they are there for the next receiver. Errors as ipw_recv(), but never -EMSGSIZE.
+ *   One loan at a time: until it is given back, ipw_borrow() and every receive here say -EBUSY. ipw_close() puts all of it back.
+ *   Where many processes may receive (IPW_CAP_MANY_RECEIVERS) the others wait until then, as with ipw_claim(). And a sender that has no
+ *   room waits, too.
+ *   The bytes lie in memory that other processes can write. Who does not trust them copies first and checks the copy.
+ */
+ssize_t ipw_borrow(struct ipw_link *, struct ipw_span *, size_t n, int64_t timeout);
+/*
+ * Ends the loan: the first n of the borrowed messages are received, the others are put back and are the next to come; with n = 0 all of
+ * them. 0; -EINVAL as ipw_commit(); -ESTALE the others took this process for dead: what was borrowed may come to somebody else, too.
+ */
+int ipw_give_back(struct ipw_link *, const struct ipw_span *, size_t n);
+
 /* ---- links: event loops ------------------------------------------------------------------------------------------------------------ */
 
 /*

@@ -50,6 +50,17 @@ struct link_ops {
         int (*pollfd)(struct link *, unsigned direction, struct pollfd *);
         /* Pushes on what was accepted. 0: all settled. -EAGAIN, -EPIPE and so on. NULL: sends settle at once. */
         int (*flush)(struct link *);
+        /*
+         * Messages in place: the first two of who sends, the others of who receives. `claim` and `borrow` try, as `send` and `recv` do: how many, at least
+         * 1, or -EAGAIN and the rest of it. The core sees to it that there is one loan at a time in a direction, that n is at most what was lent, that no
+         * span has become larger, and that nothing else is sent or received meanwhile. A span whose inside[1] is not 0 was abandoned: it is left out, and
+         * so is what was claimed beyond n, which may be 0. -EINVAL: those are not the spans that were lent, and nothing has changed; after every
+         * other answer the loan is over. `close` ends a loan, too. NULL: does not lend.
+         */
+        ssize_t (*claim)(struct link *, size_t size, struct ipw_span *, size_t n);
+        int (*commit)(struct link *, const struct ipw_span *, size_t n);
+        ssize_t (*borrow)(struct link *, struct ipw_span *, size_t n);
+        int (*give_back)(struct link *, const struct ipw_span *, size_t n);
         /* As ipw_finish(). NULL: one way cannot end alone. */
         int (*finish)(struct link *);
         /* Work without a message, on a link that has such. NULL: none. */

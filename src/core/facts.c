@@ -71,6 +71,10 @@ void ipw_link_why(const struct ipw_link *l, struct ipw_why *why)
                               l->asked);
                 return;
         }
+        if (error && l->last[direction - 1].words) {
+                (void)why_set(why, error, "%s: %s", l->asked, l->last[direction - 1].words);
+                return;
+        }
         if (!error || (l->link->ops->why && l->link->ops->why(l->link, direction, error, why) == 0))
                 return;
         switch (error) {
@@ -79,6 +83,11 @@ void ipw_link_why(const struct ipw_link *l, struct ipw_why *why)
                 break;
         case EOPNOTSUPP:
                 why_unsupported(l, direction, why);
+                break;
+        case EBUSY:
+                (void)why_set(why, error, "%s: %s", l->asked,
+                              direction == IPW_RECV ? "messages are borrowed here: ipw_give_back() comes first"
+                                                    : "spans are claimed here: ipw_commit() or ipw_abandon() comes first");
                 break;
         case EAGAIN:
                 (void)why_set(why, error, "%s: %s", l->asked,

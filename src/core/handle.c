@@ -63,7 +63,7 @@ int handle_new(struct ipw_link **out, const struct mechanism *mechanism, const c
                 return why_call(why, r, asked, "cannot make a handle");
         l->mechanism = mechanism;
         l->how = how;
-        l->ways = ways;
+        handle_allow(l, ways);
         l->spin = spin;
         *out = steal(&l);
         return 0;
@@ -90,6 +90,7 @@ ssize_t handle_trouble(struct ipw_link *l, unsigned direction, ssize_t error, si
 {
         l->last[direction - 1].error = (int)-error;
         l->last[direction - 1].size = size;
+        l->last[direction - 1].words = NULL;
         __atomic_store_n(&l->last_direction, direction, __ATOMIC_RELAXED);
         return error;
 }
@@ -135,4 +136,13 @@ int handle_wait(struct ipw_link *l, unsigned direction, int64_t until)
         if (r > 0 && fds[1].revents && sys_read("the wait was interrupted", fds[1].fd, &count, sizeof(count)) > 0)
                 return -ECANCELED;
         return MIN(r, 0);
+}
+
+ssize_t handle_again(struct ipw_link *l, unsigned direction, int64_t until, ssize_t r)
+{
+        if (r == -EAGAIN)
+                return handle_wait(l, direction, until);
+        if (r != -EINTR || l->how & IPW_SIGNALS)
+                return r;
+        return until != NEVER && clock_now() >= until ? -ETIMEDOUT : 0;
 }

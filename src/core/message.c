@@ -53,19 +53,6 @@ static ssize_t stop_sending(struct ipw_link *l, const struct ipw_message *m, ssi
         return r == -EINPROGRESS ? count_accepted(l, m) : error;
 }
 
-/*
- * After -EAGAIN or -EINTR in that direction: 0 to try again. Signals that interrupt each try must not keep the caller longer than it said, so a try that was
- * interrupted ends with the time like one that waited.
- */
-static ssize_t try_again(struct ipw_link *l, unsigned direction, int64_t until, ssize_t r)
-{
-        if (r == -EAGAIN)
-                return handle_wait(l, direction, until);
-        if (r != -EINTR || l->how & IPW_SIGNALS)
-                return r;
-        return until != NEVER && clock_now() >= until ? -ETIMEDOUT : 0;
-}
-
 /* `r` is what the first try said: -EAGAIN or -EINTR. */
 static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout, ssize_t r)
 {
@@ -73,7 +60,7 @@ static ssize_t send_waiting(struct ipw_link *l, const struct ipw_message *m, siz
 
         if (l->spin)
                 SPIN(l, r, l->link->ops->send(l->link, m, n, 0));
-        while ((r = try_again(l, IPW_SEND, until, r)) == 0)
+        while ((r = handle_again(l, IPW_SEND, until, r)) == 0)
                 r = l->link->ops->send(l->link, m, n, handle_flags(l, timeout));
         if (r == -EINPROGRESS)
                 return count_accepted(l, m);
@@ -125,7 +112,7 @@ ssize_t ipw_send(struct ipw_link *l, const struct ipw_message *m, int64_t timeou
         size_t size = message_size(m);
         ssize_t r;
 
-        r = handle_check(l, IPW_SEND);
+        r = handle_may(l, IPW_SEND);
         if (likely(r == 0))
                 r = check(l, m, size);
         if (unlikely(r < 0))
@@ -140,7 +127,7 @@ ssize_t ipw_send_many(struct ipw_link *l, const struct ipw_message *m, size_t n,
         size_t good = 0, size = 0;
         ssize_t r;
 
-        r = handle_check(l, IPW_SEND);
+        r = handle_may(l, IPW_SEND);
         for (; r == 0 && good < n; good++) {
                 size = message_size(&m[good]);
                 r = check(l, &m[good], size);
@@ -164,7 +151,7 @@ static ssize_t recv_waiting(struct ipw_link *l, struct ipw_message *m, size_t n,
 
         if (l->spin)
                 SPIN(l, r, l->link->ops->recv(l->link, m, n, 0));
-        while ((r = try_again(l, IPW_RECV, until, r)) == 0)
+        while ((r = handle_again(l, IPW_RECV, until, r)) == 0)
                 r = l->link->ops->recv(l->link, m, n, handle_flags(l, timeout));
         return r == -ETIMEDOUT && timeout == 0 ? -EAGAIN : r;
 }
@@ -173,7 +160,7 @@ static always_inline ssize_t recv_some(struct ipw_link *l, struct ipw_message *m
 {
         ssize_t r;
 
-        r = handle_check(l, IPW_RECV);
+        r = handle_may(l, IPW_RECV);
         for (size_t i = 0; unlikely(m->fd_room) && i < n; i++)
                 m[i].fd_count = 0;
         if (likely(r == 0))
@@ -209,7 +196,7 @@ ssize_t ipw_recv(struct ipw_link *l, struct ipw_message *m, int64_t timeout)
         const struct link_ops *ops = l->link->ops;
         int r;
 
-        r = handle_check(l, IPW_RECV);
+        r = handle_may(l, IPW_RECV);
         if (unlikely(r < 0 || m->selector || m->fd_room)) {
                 r = r < 0 || !m->selector || l->link->caps.flags & IPW_CAP_TYPES ? r : -EOPNOTSUPP;
                 m->fd_count = m->fd_room ? 0 : m->fd_count;
@@ -234,7 +221,7 @@ ssize_t ipw_recv_many(struct ipw_link *l, struct ipw_message *m, size_t n, int64
 
 int ipw_finish(struct ipw_link *l)
 {
-        int r = handle_check(l, IPW_SEND);
+        int r = handle_may(l, IPW_SEND);
 
         if (r == 0)
                 r = l->link->ops->finish ? l->link->ops->finish(l->link) : -EOPNOTSUPP;

@@ -167,7 +167,7 @@ int ipw_accept(struct ipw_link *l, struct ipw_link **out, int64_t timeout)
         if (r < 0)
                 return (int)handle_trouble(l, IPW_RECV, r, 0);
         /* some framings let each side go one way only */
-        peer->ways = (peer->link->ops->recv ? IPW_RECV : 0) | (peer->link->ops->send ? IPW_SEND : 0);
+        handle_allow(peer, (peer->link->ops->recv ? IPW_RECV : 0) | (peer->link->ops->send ? IPW_SEND : 0));
         handle_bind(peer);
         *out = steal(&peer);
         return 0;

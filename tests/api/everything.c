@@ -87,6 +87,7 @@ static void addresses(void)
 static void messages(void)
 {
         struct ipw_link *in, *out;
+        struct ipw_span span = { 0 };
         struct ipw_stats stats;
         struct pollfd p;
         char a[64], b[64], text[64], room[2][16];
@@ -102,6 +103,8 @@ static void messages(void)
         must(ipw_send_many(out, several, 2, IPW_FOREVER) == 2);
         must(ipw_flush(out, IPW_FOREVER) == 0 && ipw_turn(out) == 0);
         must(ipw_finish(in) == -EOPNOTSUPP);
+        must(ipw_claim(out, 5, &span, 1, 0) == -EOPNOTSUPP && ipw_borrow(in, &span, 1, 0) == -EOPNOTSUPP);
+        must(ipw_commit(out, &span, 1) == -EINVAL && ipw_abandon(out, &span, 1) == -EINVAL && ipw_give_back(in, &span, 1) == -EINVAL);
         must(ipw_pollfd(in, IPW_RECV, &p) == 0 && poll(&p, 1, 0) == 1);
         must(ipw_pollfd(out, IPW_SEND, &p) == 0 && poll(&p, 1, 0) == 1);
         for (int i = 0; i < 2; i++)
