@@ -18,7 +18,7 @@
 
 #define RING_LINE 128UL /* processors fetch lines in pairs */
 enum {
-        IMAGE_VERSION = 1,
+        IMAGE_VERSION = 2,
         IMAGE_PAGE = 4096,
         IMAGE_SLOTS = 32, /* the most: sleepers are woken by a bit of their own, and futex(2) has 32 */
         IMAGE_RINGS = 2,
@@ -99,7 +99,7 @@ struct image {
 
 /* A record begins with one word: its size below, what it is above. */
 #define RECORD_MESSAGE ((uint64_t)0x6d736721 << 32)
-#define RECORD_SKIP    ((uint64_t)0x736b6970 << 32) /* nothing up to the end of the ring: the next one begins at its start */
+#define RECORD_SKIP    ((uint64_t)0x736b6970 << 32) /* nothing for so many bytes, which never lead beyond the end of the lap */
 #define RECORD_KIND    ((uint64_t)0xffffffff << 32)
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is a line");

@@ -6,6 +6,10 @@
  * reads, and then stores the tail (release); a receiver loads the tail (acquire), reads, and stores the head (release); a sender loads the head
  * (acquire) before it writes there again. These four are all the order there is; docs/internals/ring.md argues for each.
  *
+ * Instead of being copied, messages may be written and read where they lie: a claim lays records out behind the tail, and its commit stores their headers
+ * and then the tail; a loan reads from the head on, and giving it back stores the head. What was claimed and is not sent, or less of it, leaves a gap between two
+ * records: a word there says how far it goes.
+ *
  * With several on one side, a lock is around all that; alone, there is none, and the own position need not even be shared to be known. Each side
  * remembers the other's word: it only grows, so an old one errs on the safe side and is loaded anew only when it does not suffice.
  */
@@ -83,6 +87,11 @@ static always_inline int make_sure(struct ring *r, uint64_t at, uint64_t size)
         return r->capacity - used >= size ? 0 : -EAGAIN;
 }
 
+static always_inline void skip(const struct ring *r, uint64_t where, uint64_t bytes)
+{
+        store_relaxed(word_at(r, where), RECORD_SKIP | bytes);
+}
+
 static always_inline int put_one(struct ring *r, const struct ipw_message *m, uint64_t *tail)
 {
         uint64_t size = message_size(m), at = *tail, where, left, need;
@@ -99,7 +108,7 @@ static always_inline int put_one(struct ring *r, const struct ipw_message *m, ui
                 return error;
         }
         if (unlikely(need > left)) {
-                store_relaxed(word_at(r, where), RECORD_SKIP | left);
+                skip(r, where, left);
                 at += left;
                 where = 0;
         }
@@ -135,6 +144,89 @@ ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
         return done ? (ssize_t)done : error;
 }
 
+/* Lays one record out: `*at` is behind it then, and `*begin` where its header goes. */
+static always_inline int claim_one(struct ring *r, uint64_t need, uint64_t *at, uint64_t *begin, uint64_t *where)
+{
+        uint64_t left;
+        int error;
+
+        *begin = *at;
+        *where = offset(r, &r->put, *at);
+        left = r->capacity - *where;
+        error = make_sure(r, *at, likely(need <= left) ? need : left + need);
+        if (unlikely(error)) {
+                r->put.wanted = need <= left ? need : left + need;
+                return error;
+        }
+        if (unlikely(need > left)) {
+                *begin += left;
+                *where = 0;
+        }
+        *at = *begin + need;
+        return 0;
+}
+
+ssize_t ring_claim(struct ring *r, uint64_t size, struct ipw_span *spans, size_t n)
+{
+        uint64_t need, at, begin, where;
+        size_t done = 0;
+        int error;
+
+        if (unlikely(size > ring_max_message(r->capacity)))
+                return -EMSGSIZE;
+        need = record_size(size);
+        error = lock(r, &r->put, &r->words->writer);
+        if (unlikely(error))
+                return error;
+        at = r->put.lent = r->put.alone ? r->put.at : load_relaxed(&r->words->tail);
+        if (unlikely(at % RING_HEADER))
+                error = -EBADMSG;
+        while (done < n && error == 0) {
+                error = claim_one(r, need, &at, &begin, &where);
+                if (likely(error == 0))
+                        spans[done++] = (struct ipw_span){ .data = r->bytes + where + RING_HEADER, .size = size, .inside = { begin } };
+        }
+        r->put.lent_to = at;
+        if (likely(done))
+                return (ssize_t)done;
+        unlock(&r->put, &r->words->writer);
+        return error;
+}
+
+/* Nothing from `at` to `to`: at most what is left of a lap, and what lies before `to` in the next. */
+static void skip_to(struct ring *r, uint64_t at, uint64_t to)
+{
+        uint64_t where = offset(r, &r->put, at), left = r->capacity - where;
+
+        skip(r, where, MIN(to - at, left));
+        if (to - at > left)
+                skip(r, 0, to - at - left);
+}
+
+int ring_commit(struct ring *r, const struct ipw_span *spans, size_t n)
+{
+        uint64_t tail = r->put.lent;
+        int error;
+
+        for (size_t i = 0; i < n; i++) {
+                uint64_t at = spans[i].inside[0], size = spans[i].size;
+
+                if (unlikely(spans[i].inside[1]))
+                        continue;
+                if (unlikely(at < tail || at % RING_HEADER || at > r->put.lent_to || size > r->put.lent_to - at ||
+                             record_size(size) > r->put.lent_to - at))
+                        return -EINVAL;
+                if (unlikely(at != tail))
+                        skip_to(r, tail, at);
+                store_relaxed(word_at(r, offset(r, &r->put, at)), RECORD_MESSAGE | size);
+                tail = at + record_size(size);
+        }
+        error = commit(r, &r->put, &r->words->writer, &r->words->tail, tail);
+        if (likely(error == 0)) /* else the lock is another's: not ours to give back */
+                unlock(&r->put, &r->words->writer);
+        return error;
+}
+
 /* ---- taking out --------------------------------------------------------------------------------------------------------------------- */
 
 /* How many bytes are there from `at` on? 0: none. */
@@ -160,14 +252,15 @@ static always_inline int find(struct ring *r, uint64_t *at, const unsigned char 
                 return -EAGAIN;
         where = offset(r, &r->take, *at);
         header = load_relaxed(word_at(r, where));
-        if (unlikely((header & RECORD_KIND) == RECORD_SKIP)) {
-                uint64_t left = r->capacity - where;
+        /* one gap at most, which the end of a lap makes two; never committed without what comes behind it */
+        for (int gaps = 0; unlikely((header & RECORD_KIND) == RECORD_SKIP) && gaps < 2; gaps++) {
+                uint64_t bytes = header & ~RECORD_KIND, left = r->capacity - where;
 
-                if ((header & ~RECORD_KIND) != left || left >= there) /* never committed without what comes behind it */
+                if (bytes == 0 || bytes % RING_HEADER || bytes > left || bytes >= there)
                         return -EBADMSG;
-                *at += left;
-                there -= left;
-                where = 0;
+                *at += bytes;
+                there -= bytes;
+                where = bytes == left ? 0 : where + bytes;
                 header = load_relaxed(word_at(r, where));
         }
         *size = header & ~RECORD_KIND;
@@ -219,6 +312,46 @@ ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
         }
         unlock(&r->take, &r->words->reader);
         return done ? (ssize_t)done : error;
+}
+
+ssize_t ring_borrow(struct ring *r, struct ipw_span *spans, size_t n)
+{
+        const unsigned char *payload = NULL;
+        uint64_t at, size = 0;
+        size_t done = 0;
+        int error;
+
+        error = lock(r, &r->take, &r->words->reader);
+        if (unlikely(error))
+                return error;
+        at = r->take.lent = r->take.alone ? r->take.at : load_relaxed(&r->words->head);
+        if (unlikely(at % RING_HEADER))
+                error = -EBADMSG;
+        while (done < n && error == 0) {
+                error = find(r, &at, &payload, &size);
+                if (unlikely(error))
+                        break;
+                at += record_size(size);
+                spans[done++] = (struct ipw_span){ .data = (void *)payload, .size = size, .inside = { at } };
+        }
+        r->take.lent_to = at;
+        if (likely(done))
+                return (ssize_t)done;
+        unlock(&r->take, &r->words->reader);
+        return error;
+}
+
+int ring_give_back(struct ring *r, const struct ipw_span *spans, size_t n)
+{
+        uint64_t head = n ? spans[n - 1].inside[0] : r->take.lent;
+        int error;
+
+        if (unlikely(head - r->take.lent > r->take.lent_to - r->take.lent || head % RING_HEADER))
+                return -EINVAL;
+        error = commit(r, &r->take, &r->words->reader, &r->words->head, head);
+        if (likely(error == 0))
+                unlock(&r->take, &r->words->reader);
+        return error;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------------------------ */

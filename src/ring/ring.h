@@ -29,12 +29,13 @@ struct ring {
         uint64_t capacity;
         uint64_t me; /* what our locks hold */
         struct ring_side {
-                bool alone;      /* nobody else is on this side: no lock */
-                uint64_t at;     /* alone: where we are */
-                uint64_t lap;    /* where the lap began that we were last seen in */
-                uint64_t other;  /* the other side's word as last seen: it only grows */
-                uint64_t holder; /* after -EBUSY */
-                uint64_t wanted; /* sending, after -EAGAIN: bytes that must be free */
+                bool alone;             /* nobody else is on this side: no lock */
+                uint64_t at;            /* alone: where we are */
+                uint64_t lap;           /* where the lap began that we were last seen in */
+                uint64_t other;         /* the other side's word as last seen: it only grows */
+                uint64_t holder;        /* after -EBUSY */
+                uint64_t wanted;        /* sending, after -EAGAIN: bytes that must be free */
+                uint64_t lent, lent_to; /* what is lent: from here to there */
         } put, take;
 };
 
@@ -73,6 +74,20 @@ ssize_t ring_put(struct ring *, const struct ipw_message *, size_t n);
 
 /* Takes up to n messages out. -EAGAIN: there is none; -EBUSY; -EMSGSIZE: m->size is set and it stays where it is; -EBADMSG; -ESTALE. */
 ssize_t ring_take(struct ring *, struct ipw_message *, size_t n);
+
+/*
+ * In place. A claim lays out up to n records of `size` bytes, and holds the lock until its commit; errors as ring_put(). The commit writes the headers and then
+ * stores the tail: the first n spans are messages, but for those with inside[1] != 0; with n = 0 nothing was ever there. 0; -EINVAL: those are not
+ * the spans, and the claim stands; -ESTALE. inside[0] of a span is the position of its header.
+ */
+ssize_t ring_claim(struct ring *, uint64_t size, struct ipw_span *, size_t n);
+int ring_commit(struct ring *, const struct ipw_span *, size_t n);
+/*
+ * Up to n messages where they lie, with the lock held until they are given back; errors as ring_take() but for -EMSGSIZE. The first n are taken then, the others
+ * stay. inside[0] of a span is the position behind it.
+ */
+ssize_t ring_borrow(struct ring *, struct ipw_span *, size_t n);
+int ring_give_back(struct ring *, const struct ipw_span *, size_t n);
 
 /* Without a lock, for who is about to sleep: may a try succeed? A lie costs a try. */
 bool ring_has_room(const struct ring *, uint64_t wanted);

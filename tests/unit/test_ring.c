@@ -163,6 +163,131 @@ static void test_locks(void **state)
         free(w.memory);
 }
 
+/* In place ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void fill(const struct ipw_span *s, int seed)
+{
+        for (size_t i = 0; i < s->size; i++)
+                ((char *)s->data)[i] = (char)(i * 7 + (size_t)seed);
+}
+
+static void compare(const struct ipw_span *s, size_t size, int seed)
+{
+        assert_int_equal(s->size, size);
+        for (size_t i = 0; i < size; i++)
+                assert_int_equal(((char *)s->data)[i], (char)(i * 7 + (size_t)seed));
+}
+
+/*
+ * Arrays of every length, with spans that shrink, that are left out and that are given up, at every place of a lap. What is committed is what a receive
+ * finds, in either way of receiving.
+ */
+static void test_claims(void **state)
+{
+        static const uint64_t capacities[] = { 4096, 4104, 5000, 12344 };
+        static const uint32_t modes[] = { 0, IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER };
+        struct ipw_span s[16], b[16];
+        unsigned chance = 1;
+
+        for (size_t c = 0; c < COUNT_OF(capacities) * 2; c++) {
+                struct world w;
+
+                make(&w, modes[c % 2], capacities[c / 2]);
+                for (int i = 0; i < 4000; i++) {
+                        size_t size = i % 50 == 0 ? ring_max_message(w.shape.capacity) : (size_t)(i * 31) % 300, kept[16], n, want = 0;
+                        ssize_t claimed = ring_claim(&w.a, size, s, 1 + (size_t)i % COUNT_OF(s)), came;
+
+                        assert_true(claimed > 0);
+                        n = i % 4 ? (size_t)claimed : (size_t)i / 4 % ((size_t)claimed + 1);
+                        for (size_t k = 0; k < (size_t)claimed; k++) {
+                                chance = chance * 1103515245 + 12345;
+                                assert_int_equal(s[k].size, size);
+                                if (chance >> 16 & 1)
+                                        s[k].size = (chance >> 17) % (size + 1);
+                                s[k].inside[1] = chance >> 28 == 0 || i % 100 == 7;
+                                fill(&s[k], i + (int)k);
+                                if (k < n && !s[k].inside[1])
+                                        kept[want++] = k;
+                        }
+                        assert_false(ring_has_message(&w.b));
+                        assert_int_equal(ring_commit(&w.a, s, n), 0);
+                        for (size_t at = 0; at < want;) {
+                                if (i % 3 == 0) {
+                                        take(&w.b, s[kept[at]].size, i + (int)kept[at]);
+                                        at++;
+                                        continue;
+                                }
+                                came = ring_borrow(&w.b, b, COUNT_OF(b));
+                                assert_int_equal(came, want - at);
+                                for (size_t k = 0; k < (size_t)came; k++)
+                                        compare(&b[k], s[kept[at + k]].size, i + (int)kept[at + k]);
+                                came = i % 2 || came == 1 ? came : came / 2; /* the rest comes again */
+                                assert_int_equal(ring_give_back(&w.b, b, (size_t)came), 0);
+                                at += (size_t)came;
+                        }
+                        assert_int_equal(ring_borrow(&w.b, b, 1), -EAGAIN);
+                        assert_int_equal(ring_fill(&w.a), 0);
+                }
+                assert_int_equal(ring_claim(&w.a, ring_max_message(w.shape.capacity) + 1, s, 1), -EMSGSIZE);
+                assert_int_equal(load_relaxed(&w.a.words->writer) | load_relaxed(&w.a.words->reader), 0);
+                free(w.memory);
+        }
+}
+
+/* The lock is held as long as something is lent, and spans of other calls are refused. */
+static void test_loans(void **state)
+{
+        struct ipw_span s[8], b[4];
+        struct world w;
+
+        make(&w, 0, 4096);
+        assert_int_equal(ring_claim(&w.a, 100, s, 8), 8);
+        assert_int_equal(put(&w.b, 10, 0), -EBUSY);
+        assert_int_equal(ring_claim(&w.b, 10, b, 1), -EBUSY);
+        assert_int_equal(w.b.put.holder, ring_owner(0, 1));
+        assert_int_equal(ring_commit(&w.a, (struct ipw_span[]){ s[1], s[0] }, 2), -EINVAL);
+        assert_int_equal(ring_commit(&w.a, (struct ipw_span[]){ { .size = 10, .inside = { s[7].inside[0] + 112 } } }, 1), -EINVAL);
+        s[7].size = 120;
+        assert_int_equal(ring_commit(&w.a, s, 8), -EINVAL);
+        s[7].size = 100;
+        fill(&s[0], 3);
+        assert_int_equal(ring_commit(&w.a, s, 1), 0);
+        assert_int_equal(put(&w.b, 10, 4), 1);
+        assert_int_equal(ring_borrow(&w.a, s, 8), 2);
+        assert_int_equal(ring_borrow(&w.b, b, 4), -EBUSY);
+        assert_int_equal(ring_give_back(&w.a, (struct ipw_span[]){ { .inside = { s[1].inside[0] + 8 } } }, 1), -EINVAL);
+        assert_int_equal(ring_give_back(&w.a, s, 0), 0);
+        take(&w.b, 100, 3);
+        take(&w.b, 10, 4);
+        /* taken for dead: the lock is another's now, and stays that */
+        assert_int_equal(ring_claim(&w.a, 10, s, 1), 1);
+        store_relaxed(&w.a.words->writer, ring_owner(1, 1));
+        assert_int_equal(ring_commit(&w.a, s, 1), -ESTALE);
+        assert_int_equal(load_relaxed(&w.a.words->writer), ring_owner(1, 1));
+        assert_false(ring_has_message(&w.b));
+        free(w.memory);
+}
+
+/* As much as fits, then nothing; a claim that is given up has taken nothing. */
+static void test_claims_until_full(void **state)
+{
+        struct ipw_span s[100];
+        struct world w;
+
+        make(&w, 0, 4096);
+        assert_int_equal(ring_claim(&w.a, 56, s, 100), 64);
+        assert_int_equal(ring_commit(&w.a, s, 64), 0);
+        assert_int_equal(ring_claim(&w.a, 0, s, 1), -EAGAIN);
+        assert_int_equal(w.a.put.wanted, 8);
+        assert_int_equal(load_relaxed(&w.a.words->writer), 0);
+        assert_int_equal(ring_borrow(&w.b, s, 100), 64);
+        assert_int_equal(ring_give_back(&w.b, s, 63), 0);
+        assert_int_equal(ring_claim(&w.a, 1000, s, 100), 4);
+        assert_int_equal(ring_commit(&w.a, NULL, 0), 0);
+        assert_int_equal(ring_fill(&w.a), 64);
+        free(w.memory);
+}
+
 /* Whatever the words say, it is -EBADMSG and nobody reads beyond. */
 static void test_lies(void **state)
 {
@@ -181,6 +306,16 @@ static void test_lies(void **state)
         store_relaxed((shared64 *)w.b.bytes, RECORD_MESSAGE | 57);
         assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
         store_relaxed((shared64 *)w.b.bytes, RECORD_SKIP | 4096);
+        assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
+        store_relaxed((shared64 *)w.b.bytes, RECORD_SKIP | 0); /* for ever */
+        assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
+        store_relaxed((shared64 *)w.b.bytes, RECORD_SKIP | 12);
+        assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
+        store_relaxed((shared64 *)w.b.bytes, RECORD_SKIP | 64); /* and nothing behind it */
+        assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
+        for (int i = 0; i < 7; i++) /* gap after gap: nobody writes that */
+                store_relaxed((shared64 *)(w.b.bytes + 8 * i), RECORD_SKIP | 8);
+        store_relaxed((shared64 *)(w.b.bytes + 56), RECORD_MESSAGE | 0);
         assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
         store_relaxed((shared64 *)w.b.bytes, 0);
         assert_int_equal(ring_take(&w.b, &m, 1), -EBADMSG);
@@ -227,9 +362,16 @@ static void test_images(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sizes),   cmocka_unit_test(test_full_and_empty), cmocka_unit_test(test_short_room_keeps),
-                cmocka_unit_test(test_batches), cmocka_unit_test(test_locks),          cmocka_unit_test(test_lies),
+                cmocka_unit_test(test_sizes),
+                cmocka_unit_test(test_full_and_empty),
+                cmocka_unit_test(test_short_room_keeps),
+                cmocka_unit_test(test_batches),
+                cmocka_unit_test(test_locks),
+                cmocka_unit_test(test_lies),
                 cmocka_unit_test(test_images),
+                cmocka_unit_test(test_claims),
+                cmocka_unit_test(test_loans),
+                cmocka_unit_test(test_claims_until_full),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
