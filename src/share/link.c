@@ -5,6 +5,8 @@
  * A try costs no system call. Only one that fails looks further: is the lock's owner dead, is the other side gone, was the object removed? The kernel is asked when a
  * slice of sleep has passed, when a bell told that somebody went, and else every few milliseconds.
  *
+ * What is lent holds the lock from the claim to its commit, or from the loan until it is given back: to the others that is a process which takes its time.
+ *
  * With several receivers a message that does not fit the caller's room is taken out and kept here, because the next call is to get that one and no
  * other. A lone receiver leaves it where it is, and so it is not even lost with the process.
  */
@@ -43,6 +45,7 @@ struct way {
         bool busy;   /* the last try found the lock taken */
         bool look;   /* ask the kernel at the next chance */
         bool chosen; /* receiving: a wake was spent on us */
+        bool lent;   /* spans are claimed, or borrowed */
         int64_t looked;
         unsigned sends;
         struct share_bell bell;
@@ -59,6 +62,7 @@ struct shared_link {
                 char *data;
                 size_t size, room;
                 bool kept;
+                bool lent;
         } hand;
 };
 
@@ -181,14 +185,16 @@ static ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
         return n;
 }
 
-/* The first try did not do. */
-static ssize_t send_on(struct shared_link *l, struct way *w, const struct ipw_message *m, size_t n, ssize_t r)
+/* Has the receiver gone, or have all of them? A look at the ring; now and then the kernel is asked. */
+static always_inline bool is_left(struct shared_link *l, struct way *w)
 {
-        if (r == -EBUSY) {
-                r = contend(l, w, w->ring.put.holder);
-                if (r == 0)
-                        r = ring_put(&w->ring, m, n);
-        }
+        return w->ends && unlikely(load_relaxed(w->others) == 0 || w->sends++ % LOOK_SENDS == 0) &&
+               is_over(l, w, load_relaxed(w->others) == 0 || is_due(w));
+}
+
+/* What a try says in the end that was no success. */
+static ssize_t not_sent(struct shared_link *l, struct way *w, ssize_t r)
+{
         w->busy = r == -EBUSY;
         if (r == -EBUSY)
                 r = -EAGAIN;
@@ -210,11 +216,49 @@ static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_
         struct way *w = &l->way[IPW_SEND - 1];
         ssize_t r;
 
-        if (w->ends && unlikely(load_relaxed(w->others) == 0 || w->sends++ % LOOK_SENDS == 0) &&
-            is_over(l, w, load_relaxed(w->others) == 0 || is_due(w)))
+        if (is_left(l, w))
                 return -EPIPE;
         r = ring_put(&w->ring, m, n);
-        return likely(r > 0) ? sent(l, w, r) : send_on(l, w, m, n, r);
+        if (unlikely(r == -EBUSY)) {
+                r = contend(l, w, w->ring.put.holder);
+                if (r == 0)
+                        r = ring_put(&w->ring, m, n);
+        }
+        return likely(r > 0) ? sent(l, w, r) : not_sent(l, w, r);
+}
+
+static ssize_t shared_claim(struct link *link, size_t size, struct ipw_span *spans, size_t n)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_SEND - 1];
+        ssize_t r;
+
+        if (is_left(l, w))
+                return -EPIPE;
+        r = ring_claim(&w->ring, size, spans, n);
+        if (unlikely(r == -EBUSY)) {
+                r = contend(l, w, w->ring.put.holder);
+                if (r == 0)
+                        r = ring_claim(&w->ring, size, spans, n);
+        }
+        if (unlikely(r < 0))
+                return not_sent(l, w, r);
+        w->busy = false;
+        w->lent = true;
+        return r;
+}
+
+static int shared_commit(struct link *link, const struct ipw_span *spans, size_t n)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_SEND - 1];
+        int r = ring_commit(&w->ring, spans, n);
+
+        if (unlikely(r == -EINVAL))
+                return r;
+        w->lent = false;
+        (void)sent(l, w, r < 0 ? r : (ssize_t)n);
+        return r;
 }
 
 /* ---- receiving ------------------------------------------------------------------------------------------------------------------------ */
@@ -278,8 +322,8 @@ static ssize_t recv_kept(struct shared_link *l, struct ipw_message *m)
         return 1;
 }
 
-/* Nothing there: because it is the end, or the object has gone? What a sender left before it went is there now. */
-static ssize_t recv_nothing(struct shared_link *l, struct way *w, struct ipw_message *m, size_t n)
+/* Nothing there: because it is the end, or the object has gone? 0: what a sender left before it went is there now. */
+static ssize_t nothing_there(struct shared_link *l, struct way *w)
 {
         bool due = is_due(w);
 
@@ -287,9 +331,17 @@ static ssize_t recv_nothing(struct shared_link *l, struct way *w, struct ipw_mes
                 return -ESTALE;
         if (!is_over(l, w, due))
                 return -EAGAIN;
-        if (!ring_has_message(&w->ring))
-                return -EPIPE;
-        return ring_take(&w->ring, m, n);
+        return ring_has_message(&w->ring) ? 0 : -EPIPE;
+}
+
+/* What a try says in the end that took nothing, or much later than the first. */
+static ssize_t not_taken(struct shared_link *l, struct way *w, ssize_t r)
+{
+        w->busy = r == -EBUSY;
+        if (!w->busy)
+                return taken(l, w, r);
+        settle(l, w, IPW_RECV, -EAGAIN);
+        return -EAGAIN;
 }
 
 static ssize_t recv_on(struct shared_link *l, struct way *w, struct ipw_message *m, size_t n, ssize_t r)
@@ -299,8 +351,11 @@ static ssize_t recv_on(struct shared_link *l, struct way *w, struct ipw_message 
                 if (r == 0)
                         r = ring_take(&w->ring, m, n);
         }
-        if (r == -EAGAIN)
-                r = recv_nothing(l, w, m, n);
+        if (r == -EAGAIN) {
+                r = nothing_there(l, w);
+                if (r == 0)
+                        r = ring_take(&w->ring, m, n);
+        }
         if (r == -EMSGSIZE && !w->ring.take.alone) {
                 r = take_in_hand(l, w, m->size);
                 if (l->hand.kept)
@@ -308,11 +363,7 @@ static ssize_t recv_on(struct shared_link *l, struct way *w, struct ipw_message 
                 (void)taken(l, w, l->hand.kept ? 1 : 0);
                 return r == -EBUSY ? -EAGAIN : r;
         }
-        w->busy = r == -EBUSY;
-        if (!w->busy)
-                return taken(l, w, r);
-        settle(l, w, IPW_RECV, -EAGAIN);
-        return -EAGAIN;
+        return not_taken(l, w, r);
 }
 
 static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
@@ -325,6 +376,63 @@ static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, u
                 return recv_kept(l, m);
         r = ring_take(&w->ring, m, n);
         return likely(r > 0) ? taken(l, w, r) : recv_on(l, w, m, n, r);
+}
+
+static ssize_t borrow_kept(struct shared_link *l, struct ipw_span *span)
+{
+        *span = (struct ipw_span){ .data = l->hand.data, .size = l->hand.size };
+        l->hand.lent = true;
+        return 1;
+}
+
+static int give_back_kept(struct shared_link *l, size_t n)
+{
+        l->hand.lent = false;
+        l->hand.kept = n == 0;
+        settle(l, &l->way[IPW_RECV - 1], IPW_RECV, 1);
+        return 0;
+}
+
+static ssize_t shared_borrow(struct link *link, struct ipw_span *spans, size_t n)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_RECV - 1];
+        ssize_t r;
+
+        if (unlikely(l->hand.kept))
+                return borrow_kept(l, spans);
+        r = ring_borrow(&w->ring, spans, n);
+        if (unlikely(r == -EBUSY)) {
+                r = contend(l, w, w->ring.take.holder);
+                if (r == 0)
+                        r = ring_borrow(&w->ring, spans, n);
+        }
+        if (unlikely(r == -EAGAIN)) {
+                r = nothing_there(l, w);
+                if (r == 0)
+                        r = ring_borrow(&w->ring, spans, n);
+        }
+        if (unlikely(r < 0))
+                return not_taken(l, w, r);
+        w->busy = false;
+        w->lent = true;
+        return r;
+}
+
+static int shared_give_back(struct link *link, const struct ipw_span *spans, size_t n)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_RECV - 1];
+        int r;
+
+        if (unlikely(l->hand.lent))
+                return give_back_kept(l, n);
+        r = ring_give_back(&w->ring, spans, n);
+        if (unlikely(r == -EINVAL))
+                return r;
+        w->lent = false;
+        (void)taken(l, w, r < 0 ? r : (ssize_t)n);
+        return r;
 }
 
 /* ---- waiting -------------------------------------------------------------------------------------------------------------------------- */
@@ -428,6 +536,10 @@ static void shared_close(struct link *link, int inherited)
 {
         struct shared_link *l = shared_of(link);
 
+        if (!inherited && l->way[IPW_SEND - 1].lent)
+                (void)shared_commit(link, NULL, 0);
+        if (!inherited && l->way[IPW_RECV - 1].lent)
+                (void)shared_give_back(link, NULL, 0);
         close_ways(l, inherited);
         if (!inherited && l->way[IPW_RECV - 1].chosen)
                 pass_on(l, &l->way[IPW_RECV - 1]);
@@ -440,15 +552,12 @@ static void shared_close(struct link *link, int inherited)
         free(l);
 }
 
-static const struct link_ops send_ops = {
-        .send = shared_send, .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
-};
-static const struct link_ops recv_ops = {
-        .recv = shared_recv, .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
-};
-static const struct link_ops pair_ops = {
-        .send = shared_send, .recv = shared_recv, .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
-};
+#define OPS_SEND .send = shared_send, .claim = shared_claim, .commit = shared_commit
+#define OPS_RECV .recv = shared_recv, .borrow = shared_borrow, .give_back = shared_give_back
+#define OPS_BOTH .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
+static const struct link_ops send_ops = { OPS_SEND, OPS_BOTH };
+static const struct link_ops recv_ops = { OPS_RECV, OPS_BOTH };
+static const struct link_ops pair_ops = { OPS_SEND, OPS_RECV, OPS_BOTH };
 
 static void set_way(struct shared_link *l, unsigned direction, uint32_t which, bool ends)
 {
@@ -501,7 +610,7 @@ void share_caps(struct ipw_caps *caps, uint64_t capacity, uint32_t flags, bool e
                 .atomic_max = ring_max_message(capacity),
                 .capacity = capacity,
                 .max_batch = BATCH,
-                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_POLL | (ends ? IPW_CAP_ENDS : 0) |
+                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_POLL | IPW_CAP_LEND | (ends ? IPW_CAP_ENDS : 0) |
                          (flags & IMAGE_ENDS ? 0 : IPW_CAP_SURVIVES) | (flags & IMAGE_ONE_PRODUCER ? 0 : IPW_CAP_MANY_SENDERS) |
                          (flags & IMAGE_ONE_CONSUMER ? 0 : IPW_CAP_MANY_RECEIVERS),
         };

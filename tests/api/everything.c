@@ -151,6 +151,25 @@ static void conversations(void)
         must(ipw_close(accepted) == 0 && ipw_close(dialled) == 0 && ipw_close(listener) == 0);
 }
 
+/* A ring, both ends in this process: written and read where the messages lie. */
+static void in_place(void)
+{
+        struct ipw_link *in, *out;
+        struct ipw_span spans[3] = { 0 }, got[3] = { 0 };
+        char a[64], b[64];
+
+        must(ipw_ends(a, b, "shm+anon:", IPW_PUSH, &why) == 0);
+        must(ipw_open(&out, a, IPW_PUSH, IPW_FOREVER, &why) == 0 && ipw_open(&in, b, IPW_PULL, IPW_FOREVER, &why) == 0);
+        must(ipw_link_caps(out)->flags & IPW_CAP_LEND);
+        must(ipw_claim(out, sizeof(hello), spans, 3, IPW_FOREVER) == 3 && spans[2].size == sizeof(hello) && spans[2].data);
+        memcpy(spans[0].data, hello, sizeof(hello));
+        spans[2].size = 0;
+        must(spans[1].inside[0] != spans[0].inside[0] && ipw_abandon(out, &spans[1], 1) == 0 && ipw_commit(out, spans, 3) == 2);
+        must(ipw_borrow(in, got, 3, IPW_FOREVER) == 2 && strcmp(got[0].data, hello) == 0 && got[1].size == 0);
+        must(ipw_give_back(in, got, 2) == 0 && ipw_borrow(in, got, 1, 0) == -EAGAIN);
+        must(ipw_close(out) == 0 && ipw_close(in) == 0);
+}
+
 /* A lock of two handles, a semaphore that counts. */
 static void gates(void)
 {
@@ -277,6 +296,7 @@ int main(void)
         addresses();
         messages();
         conversations();
+        in_place();
         gates();
         segments();
         signals();
