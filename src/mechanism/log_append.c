@@ -13,8 +13,12 @@
  * it open notices; and a reader knows that there is more to come elsewhere.
  *
  * ack=disk. A send returns when its record is on stable storage, and so is everything before it: earlier segments, and the directory they are named in. One
- * fdatasync(2) serves all who have appended by then: they queue at a second lock, and who gets it finds most of the time that the one before
- * has synced for it. After a failed sync the kernel has forgotten which pages are not on disk, and a second try would lie. So all writers that
+ * fdatasync(2) serves all who have appended by then: one at a time syncs, under a second lock, and the others sleep until it is done. They do not queue at
+ * that lock: who has been served need not have it to go on, and would stand there behind somebody who has come with a new record, and syncs that
+ * alone. Of those who came too late for a sync only one is woken when it ends, to do the next. A writer that is killed in its sync wakes nobody, and so
+ * sleepers look again after a slice.
+ *
+ * After a failed sync the kernel has forgotten which pages are not on disk, and a second try would lie. So all writers that
  * were there then refuse to go on, for good; who opens the log anew begins a new segment.
  */
 #include <errno.h>
@@ -36,6 +40,7 @@
 enum {
         PAUSE_FIRST = 20000,
         PAUSE_LAST = 1000000, /* ns */
+        SYNC_SLICE = 10000000,
         OPEN_TRIES = 20,
         BATCH_BYTES = 256 << 10,
         PARTS = 60, /* of a message that is gathered by the kernel */
@@ -57,6 +62,7 @@ struct shared {
         uint64_t synced_segment, synced_end; /* all up to here is on stable storage; by who has LOG_LOCK_SYNC. 0: who knows */
         uint64_t failures;                   /* of a sync, so far */
         uint64_t mended;                     /* `failures` when a new segment was begun because of them */
+        uint32_t begun, ended;               /* syncs, well or not; who waits for one sleeps on `ended` */
 };
 
 struct writer {
@@ -77,6 +83,9 @@ struct writer {
         uint64_t failures;   /* as it was when this end was opened */
         int dead;            /* no way on: -errno */
         int64_t pause;       /* ns to sleep while somebody else has a lock */
+        bool served;         /* somebody else is syncing, and when we looked: */
+        uint32_t ended;      /* so many had ended, */
+        uint32_t ours;       /* and this one would be ours, at the latest */
         char *buffer;
         size_t room;
 };
@@ -655,27 +664,88 @@ static bool is_fatal(int r)
         return r == -EIO || r == -ENOSPC || r == -EDQUOT;
 }
 
+static uint32_t load_small(const uint32_t *word)
+{
+        return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t turn_of(uint32_t sync)
+{
+        return 1U << sync % 2;
+}
+
+/* For who finds that somebody is syncing: until its turn has come, or a slice is over, or `until`. */
+static int wait_for_sync(const struct writer *w, int64_t until)
+{
+        int r = sys_futex_wait("another writer syncs, perhaps for us, too", &w->shared->ended, w->ended, turn_of(w->ours),
+                               MIN(until, clock_now() + SYNC_SLICE));
+
+        /* It was for us, though we came so late that we might have been chosen to do the next: another must be. */
+        if (r == 0 && is_synced(w, &w->mine) && load_small(&w->shared->ended) - w->ours > INT32_MAX)
+                (void)sys_futex_wake_one("the next to sync", &w->shared->ended, turn_of(w->ours));
+        return r == -EAGAIN || r == -ETIMEDOUT ? 0 : r;
+}
+
+/* Counted only now that the lock is free: who wakes, or does not even fall asleep, may want it. */
+static void end_sync(const struct writer *w, uint32_t sync)
+{
+        uint32_t ended = load_small(&w->shared->ended);
+
+        (void)log_lock(w->log.control, F_UNLCK, LOG_LOCK_SYNC, false);
+        while (sync - ended - 1 < INT32_MAX && /* the next may have overtaken us here */
+               !__atomic_compare_exchange_n(&w->shared->ended, &ended, sync, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+                ;
+        (void)sys_futex_wake("it is synced", &w->shared->ended, turn_of(sync));
+        (void)sys_futex_wake_one("the next to sync", &w->shared->ended, turn_of(sync + 1));
+}
+
+/* 1: the lock is ours, and there is something to sync; 0: somebody has done it for us; -EAGAIN: somebody is at it; -EINTR, or -errno. */
+static int begin_sync(struct writer *w, unsigned flags)
+{
+        int r = -EAGAIN;
+
+        while (r == -EAGAIN) {
+                w->ended = load_small(&w->shared->ended);
+                w->ours = load_small(&w->shared->begun) + 1;
+                if (is_synced(w, &w->mine))
+                        return 0;
+                r = w->alone ? 0 : log_lock(w->log.control, F_WRLCK, LOG_LOCK_SYNC, false);
+                w->served = r == -EAGAIN;
+                if (w->served && !(flags & LINK_SLEEP))
+                        return -EAGAIN;
+                if (w->served && wait_for_sync(w, INT64_MAX) == -EINTR)
+                        return -EINTR;
+        }
+        return r < 0 ? r : 1;
+}
+
+static int sync_now(struct writer *w)
+{
+        int r = check_alive(w);
+
+        if (r < 0 || is_synced(w, &w->mine)) /* somebody was faster, between the look and the lock */
+                return r;
+        r = sync_all(w);
+        if (is_fatal(r)) {
+                store(&w->shared->failures, w->failures + 1);
+                w->dead = r;
+        }
+        return r;
+}
+
 /* Until what this end has appended is on stable storage. 0, -EAGAIN, -EINTR, or -errno. */
 static int settle(struct writer *w, unsigned flags)
 {
-        int r = 0;
+        int r = begin_sync(w, flags);
+        uint32_t sync;
 
-        if (is_synced(w, &w->mine))
-                return check_alive(w);
-        if (!w->alone)
-                r = log_lock(w->log.control, F_WRLCK, LOG_LOCK_SYNC, flags & LINK_SLEEP);
-        if (r < 0)
-                return r;
-        r = check_alive(w);
-        if (r == 0 && !is_synced(w, &w->mine)) {
-                r = sync_all(w);
-                if (is_fatal(r)) {
-                        store(&w->shared->failures, w->failures + 1);
-                        w->dead = r;
-                }
-        }
-        if (!w->alone)
-                (void)log_lock(w->log.control, F_UNLCK, LOG_LOCK_SYNC, false);
+        if (r <= 0)
+                return r < 0 ? r : check_alive(w);
+        if (w->alone)
+                return sync_now(w);
+        sync = __atomic_add_fetch(&w->shared->begun, 1, __ATOMIC_SEQ_CST); /* before it looks where the end is */
+        r = sync_now(w);
+        end_sync(w, sync);
         return r;
 }
 
@@ -715,6 +785,7 @@ static ssize_t writer_send(struct link *link, const struct ipw_message *m, size_
         struct writer *w = container_of(link, struct writer, log.link);
         ssize_t r;
 
+        w->served = false;
         r = w->disk ? send_to_disk(w, m, n, flags) : append(w, m, n, flags);
         if (r != -EAGAIN)
                 w->pause = PAUSE_FIRST;
@@ -747,7 +818,7 @@ static int writer_flush(struct link *link)
         return r;
 }
 
-/* Nothing tells when a lock is free, but only for the length of a write or a sync it is not. */
+/* A sync tells when it has ended. Nothing tells when the lock on appending is free, but only for the length of a write it is not. */
 static int writer_wait(struct link *link, unsigned direction, int64_t until)
 {
         struct writer *w = container_of(link, struct writer, log.link);
@@ -756,6 +827,8 @@ static int writer_wait(struct link *link, unsigned direction, int64_t until)
 
         if (left <= 0)
                 return 0;
+        if (w->served)
+                return wait_for_sync(w, until);
         r = sys_sleep("another writer has the log", MIN(w->pause, left));
         w->pause = MIN(w->pause * 2, (int64_t)PAUSE_LAST);
         return r;

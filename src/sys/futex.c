@@ -20,14 +20,19 @@ int sys_futex_wait_(struct sys_site *site, void *word, uint32_t seen, uint32_t b
         THROUGH(wait_bits(word, seen, bits, until), "%p, FUTEX_WAIT_BITSET, %u, until %lld ns, 0x%x", word, seen, (long long)until, bits);
 }
 
-static int wake_bits(void *word, uint32_t bits)
+static int wake_bits(void *word, int most, uint32_t bits)
 {
-        return (int)syscall(SYS_futex, word, FUTEX_WAKE_BITSET, INT32_MAX, NULL, NULL, bits);
+        return (int)syscall(SYS_futex, word, FUTEX_WAKE_BITSET, most, NULL, NULL, bits);
 }
 
 int sys_futex_wake_(struct sys_site *site, void *word, uint32_t bits)
 {
-        THROUGH(wake_bits(word, bits), "%p, FUTEX_WAKE_BITSET, all, 0x%x", word, bits);
+        THROUGH(wake_bits(word, INT32_MAX, bits), "%p, FUTEX_WAKE_BITSET, all, 0x%x", word, bits);
+}
+
+int sys_futex_wake_one_(struct sys_site *site, void *word, uint32_t bits)
+{
+        THROUGH(wake_bits(word, 1, bits), "%p, FUTEX_WAKE_BITSET, 1, 0x%x", word, bits);
 }
 
 static int barrier(int command)

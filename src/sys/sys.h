@@ -201,9 +201,10 @@
 /* between processes that share memory; `bits` say who of those that sleep on a word is meant */
 #define sys_futex_wait(meaning, word, seen, bits, until) \
         sys_futex_wait_(SYS_SITE("futex", meaning), word, seen, bits, until) /* until a point on CLOCK_MONOTONIC */
-#define sys_futex_wake(meaning, word, bits) sys_futex_wake_(SYS_SITE("futex", meaning), word, bits)
-#define sys_membarrier(meaning, command)    sys_membarrier_(SYS_SITE("membarrier", meaning), command)
-#define sys_touch(meaning, fd)              sys_touch_(SYS_SITE("utimensat", meaning), fd) /* its times become now */
+#define sys_futex_wake(meaning, word, bits)     sys_futex_wake_(SYS_SITE("futex", meaning), word, bits)
+#define sys_futex_wake_one(meaning, word, bits) sys_futex_wake_one_(SYS_SITE("futex", meaning), word, bits)
+#define sys_membarrier(meaning, command)        sys_membarrier_(SYS_SITE("membarrier", meaning), command)
+#define sys_touch(meaning, fd)                  sys_touch_(SYS_SITE("utimensat", meaning), fd) /* its times become now */
 /* threads and users */
 #define sys_thread(meaning, thread, function, argument) sys_thread_(SYS_SITE("pthread_create", meaning), thread, function, argument)
 #define sys_is_member(meaning, uid, gid)                sys_is_member_(SYS_SITE("getgrouplist", meaning), uid, gid)
@@ -341,6 +342,7 @@ int sys_sleep_(struct sys_site *, int64_t nanoseconds);
 int sys_yield_(struct sys_site *);
 int sys_futex_wait_(struct sys_site *, void *word, uint32_t seen, uint32_t bits, int64_t until);
 int sys_futex_wake_(struct sys_site *, void *word, uint32_t bits);
+int sys_futex_wake_one_(struct sys_site *, void *word, uint32_t bits);
 int sys_membarrier_(struct sys_site *, int command);
 int sys_touch_(struct sys_site *, int fd);
 int sys_thread_(struct sys_site *, pthread_t *, void *(*function)(void *), void *argument); /* with all signals blocked */

@@ -96,6 +96,8 @@ static const struct {
         { "user.c", "is that user gone: then we mend", "a user that was killed: tests/ring" },
         { "user.c", "mended: the place is free", "the same" },
         { "wake.c", "wake who waits for this", "two processes; and if it fails, the sleeper looks again after a slice: tests/ring" },
+        { "log_append.c", "another writer syncs, perhaps for us, too", "two writers in the same moment: tests/unit/test_log.c" },
+        { "log_append.c", "the next to sync", "three writers in the same moment; and if it fails, they look again after a slice: the same" },
         { "child.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },
         { "event.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },
         { "signal.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },

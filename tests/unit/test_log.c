@@ -293,6 +293,50 @@ static void test_many_writers(void **state)
         (void)ipw_close(in);
 }
 
+static int stop_at_sync(struct sys_call *call)
+{
+        if (strcmp(call->site->call, "fdatasync") == 0)
+                (void)raise(SIGSTOP);
+        return 0;
+}
+
+static void after_sync(struct sys_call *call)
+{
+}
+
+/* Two wait for the sync of a third, which is killed in it: one asleep without end, one that looks at its time. */
+static void test_killed_in_its_sync(void **state)
+{
+        static const struct sys_hook hook = { stop_at_sync, after_sync };
+        struct ipw_link *in = open_with("", IPW_SUB);
+        pid_t pids[3];
+        int status;
+
+        for (unsigned w = 0; w < COUNT_OF(pids); w++) {
+                pids[w] = fork_child();
+                if (pids[w] == 0) {
+                        struct ipw_link *out = open_with("?ack=disk", IPW_PUB);
+
+                        if (w == 0)
+                                sys_hook = &hook;
+                        CHILD_CHECK(talk_send(out, "x", 1, w == 1 ? IPW_FOREVER : IPW_MS(PATIENCE)) == 1);
+                        _exit(ipw_close(out));
+                }
+                if (w == 0) {
+                        assert_int_equal(waitpid(pids[0], &status, WUNTRACED), pids[0]);
+                        assert_true(WIFSTOPPED(status));
+                }
+                talk_expect(in, "x"); /* written, and not yet on stable storage */
+        }
+        await_sleep(pids[1]);
+        await_sleep(pids[2]);
+        assert_int_equal(kill(pids[0], SIGKILL), 0);
+        assert_int_equal(reap(pids[0]), -SIGKILL);
+        assert_int_equal(reap(pids[1]), 0);
+        assert_int_equal(reap(pids[2]), 0);
+        (void)ipw_close(in);
+}
+
 /* ---- who may have it ------------------------------------------------------------------------------------------------------------------- */
 
 static void test_alone(void **state)
@@ -1231,6 +1275,7 @@ int main(void)
                 cmocka_unit_test_setup(test_batches, fresh),
                 cmocka_unit_test_setup(test_a_sleeper_wakes, fresh),
                 cmocka_unit_test_setup(test_many_writers, fresh),
+                cmocka_unit_test_setup(test_killed_in_its_sync, fresh),
                 cmocka_unit_test_setup(test_alone, fresh),
                 cmocka_unit_test_setup(test_remove, fresh),
                 cmocka_unit_test_setup(test_removed_under_us, fresh),
