@@ -82,10 +82,16 @@ static inline void pause_processor(void)
 
 /* ---- the other side ------------------------------------------------------------------------------------------------------------------- */
 
+/* Was there another, ever? To be asked before whether one is there now: they are listed first and counted then. */
+static bool have_met(const struct way *w)
+{
+        return w->met || load_acquire(w->others_ever) != w->ever;
+}
+
 /* May be asked at any time; costs no system call. */
 static bool others_left(const struct way *w)
 {
-        return w->ends && load_acquire(w->others) == 0 && (w->met || load_relaxed(w->others_ever) != w->ever);
+        return w->ends && have_met(w) && load_acquire(w->others) == 0;
 }
 
 /*
@@ -98,11 +104,11 @@ static bool is_over(struct shared_link *l, struct way *w, bool look)
                 return false;
         if (w->handed && (look || load_acquire(w->others) == 0) && share_end_pending(&l->share, w->other_end))
                 return false;
+        w->met = have_met(w);
         if (share_anyone(&l->share, w->others, look)) {
                 w->met = true;
                 return false;
         }
-        w->met |= load_relaxed(w->others_ever) != w->ever;
         return w->handed || w->met;
 }
 

@@ -294,13 +294,14 @@ static void move_in(struct share *s, unsigned ways, const struct identity *we)
                 struct ring_words *w = words_of(s, i);
                 bool pair = s->shape.flags & IMAGE_PAIR;
 
+                /* in this order: who sees that somebody has come, and looks for him afterwards, does not take him for gone */
                 if (ways & IPW_SEND && (!pair || i == s->index)) {
-                        (void)add_one(&w->senders_ever);
                         (void)set_bits(&w->senders, bit(s->index));
+                        (void)add_one(&w->senders_ever);
                 }
                 if (ways & IPW_RECV && (!pair || i != s->index)) {
-                        (void)add_one(&w->receivers_ever);
                         (void)set_bits(&w->receivers, bit(s->index));
+                        (void)add_one(&w->receivers_ever);
                 }
         }
 }

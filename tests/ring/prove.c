@@ -43,8 +43,8 @@ enum { PATIENCE = 5, SLOTS = 6, BEFORE = 3, SIZE = 40, EVENTS = 400, GOT_IT = 20
 #define SOON    ((int64_t)PATIENCE * 1000000000)
 #define SHORTLY IPW_MS(30)
 
-enum operation { SEND, SEND_TO_SLEEPER, RECEIVE, RECEIVE_NOTHING, ATTACH, DETACH, OPERATIONS };
-static const char *const names[] = { "send", "send-to-sleeper", "receive", "receive-nothing", "attach", "detach" };
+enum operation { SEND, SEND_TO_SLEEPER, RECEIVE, RECEIVE_NOTHING, ATTACH, DETACH, ATTACH_FIRST, OPERATIONS };
+static const char *const names[] = { "send", "send-to-sleeper", "receive", "receive-nothing", "attach", "detach", "attach-first" };
 
 /* What is done to the one that is stepped. */
 enum fate { FINISH, KILL, STOP };
@@ -160,6 +160,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
                 r = r == -ETIMEDOUT ? 0 : -1;
                 break;
         case ATTACH:
+        case ATTACH_FIRST:
                 l = open_as(w->address, IPW_PUSH);
                 break;
         case DETACH:
@@ -403,12 +404,19 @@ static void world_make(struct world *w)
         *w = (struct world){ .last = "its beginning" };
         (void)snprintf(w->address, sizeof(w->address), "shm:/ipcway-prove-%d-%u?size=4K&slots=%d&spin=0", (int)getpid(), ++serial, SLOTS);
         (void)snprintf(w->path, sizeof(w->path), "/dev/shm/ipcway-prove-%d-%u", (int)getpid(), serial);
-        w->out = open_as(w->address, IPW_PUSH);
+        if (operation == ATTACH_FIRST) { /* somebody waits for the first sender, and would see the last one go */
+                char address[120];
+
+                (void)snprintf(address, sizeof(address), "%s&until=last", w->address);
+                w->in = open_as(address, IPW_PULL);
+        } else {
+                w->out = open_as(w->address, IPW_PUSH);
+        }
         map_image(w);
         if (operation == SEND_TO_SLEEPER) {
                 w->sleeper = start(w, be_sleeper);
                 await_sleeper(w);
-        } else {
+        } else if (operation != ATTACH_FIRST) {
                 w->in = open_as(w->address, IPW_PULL);
                 for (int i = 0; i < BEFORE && operation != RECEIVE_NOTHING; i++)
                         if (put(w->out, 'B', i, 0) != SIZE)
@@ -419,7 +427,7 @@ static void world_make(struct world *w)
                 errx(2, "the one to be stepped did not start");
         w->tail = load_acquire(&w->words->tail);
         w->head = load_acquire(&w->words->head);
-        w->quick = operation == ATTACH;
+        w->quick = operation == ATTACH || operation == ATTACH_FIRST;
 }
 
 /* Its last words, or none. */
@@ -467,7 +475,8 @@ static void world_end(struct world *w)
         for (int i = 0; i < SLOTS - held; i++)
                 (void)ipw_close(more[i]);
         (void)ipw_close(w->in);
-        (void)ipw_close(w->out);
+        if (w->out)
+                (void)ipw_close(w->out);
         if (load_relaxed(&w->words->senders) || load_relaxed(&w->words->receivers))
                 broken(w, "somebody is still listed as a user");
         r = ipw_remove(w->address, &why);
@@ -528,6 +537,18 @@ static bool sleeper_got_it(struct world *w)
         return WEXITSTATUS(status) == 10;
 }
 
+static bool had_messages(void)
+{
+        return operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && operation != ATTACH_FIRST;
+}
+
+/* From then on there is a sender. */
+static void join_survivor(struct world *w)
+{
+        if (!w->out)
+                w->out = open_as(w->address, IPW_PUSH);
+}
+
 static void judge_killed(struct world *w)
 {
         struct ledger g = { 0 };
@@ -535,6 +556,7 @@ static void judge_killed(struct world *w)
         ssize_t r;
 
         end_subject(w);
+        join_survivor(w);
         r = put(w->out, 'X', 0, SOON);
         if (r != SIZE)
                 broken(w, "the survivors cannot send: %s", strerror((int)-r));
@@ -550,7 +572,7 @@ static void judge_killed(struct world *w)
                 g.next = taken ? 1 : 0;
         }
         drain(w, &g, operation != SEND_TO_SLEEPER || g.s);
-        if (operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && g.next != BEFORE)
+        if (had_messages() && g.next != BEFORE)
                 broken(w, "%d messages of %d came", g.next, BEFORE);
         if (operation <= SEND_TO_SLEEPER && g.s != committed)
                 broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
@@ -569,6 +591,12 @@ static void judge_stopped(struct world *w)
         int number;
         ssize_t sent, r = -ETIMEDOUT;
 
+        if (operation == ATTACH_FIRST) {
+                r = take(w->in, &from, &number, 0);
+                if (r != -EAGAIN)
+                        broken(w, "who waits for the first sender took it for gone while it came: %s", r ? strerror((int)-r) : "a message");
+                join_survivor(w);
+        }
         sent = put(w->out, 'X', 0, SHORTLY);
         if (sent != SIZE && sent != -ETIMEDOUT)
                 broken(w, "a survivor's send: %s", strerror((int)-sent));
@@ -600,7 +628,7 @@ static void judge_stopped(struct world *w)
                 w->in = open_as(w->address, IPW_PULL);
         }
         drain(w, &g, sent == SIZE);
-        if (operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && g.next != BEFORE)
+        if (had_messages() && g.next != BEFORE)
                 broken(w, "%d messages of %d came", g.next, BEFORE);
         if (operation <= SEND_TO_SLEEPER && !g.s)
                 broken(w, "what it sent after all never came");
@@ -622,6 +650,7 @@ static void run_alone(void)
         prove_slice = SOON * 10;
         world_make(&w);
         (void)step_to(&w, UINT32_MAX);
+        join_survivor(&w);
         end_subject(&w);
         prove_slice = 100000000;
         if (operation == SEND_TO_SLEEPER) {
@@ -633,7 +662,7 @@ static void run_alone(void)
         if (operation == RECEIVE)
                 g.next = 1;
         drain(&w, &g, false);
-        if (operation != SEND_TO_SLEEPER && operation != RECEIVE_NOTHING && g.next != BEFORE)
+        if (had_messages() && g.next != BEFORE)
                 broken(&w, "%d messages of %d came", g.next, BEFORE);
         if (operation == SEND && !g.s)
                 broken(&w, "the message never came");
