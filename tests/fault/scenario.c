@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes.h"
+
 enum { SHORTLY = 2000000, A_WHILE = 50000000, SOON = 2000000000, LARGE = 50000, HUGE = 120000 }; /* ns; bytes */
 
 /* ---- the world ------------------------------------------------------------------------------------------------------------------------ */
@@ -37,12 +39,40 @@ bool world_make(struct world *w, const char *root)
         return ipw_describe(w->address, &w->bound, &why) == 0;
 }
 
+/*
+ * The other name that stands in where a filesystem has no files without one. It stays only if it could not be removed, and is removed here; of POSIX objects
+ * it is not in our own folder.
+ */
+static void sweep_temporary(const char *folder, const char *name, size_t length)
+{
+        DIR *dir = opendir(folder);
+        struct dirent *e;
+
+        while (dir && (e = readdir(dir)))
+                if (e->d_name[0] == '.' && strncmp(e->d_name + 1, name, length) == 0)
+                        (void)unlinkat(dirfd(dir), e->d_name, 0);
+        if (dir)
+                (void)closedir(dir);
+}
+
+void world_sweep(struct world *w)
+{
+        static const char *const schemes[] = { "shm", "sem", "sem+shm" };
+        const char *name = strstr(w->address, ":/");
+
+        for (size_t i = 0; name && i < COUNT_OF(schemes); i++)
+                if (strcmp(w->row->mechanism->scheme, schemes[i]) == 0)
+                        sweep_temporary("/dev/shm", name + 2, strcspn(name + 2, "?"));
+        sweep_temporary(w->dir, "memory", strlen("memory"));
+}
+
 void world_clear(struct world *w)
 {
         struct ipw_why why;
 
         if (!w->row->mechanism->anonymous)
                 (void)ipw_remove(w->address, &why);
+        world_sweep(w);
         empty_folder(w->dir);
         if (mkdir(w->dir, 0700) < 0)
                 err(1, "%s", w->dir);

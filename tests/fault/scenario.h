@@ -32,6 +32,8 @@ extern const struct scenario scenarios[]; /* ends with one that has no name */
 
 bool world_make(struct world *, const char *root);
 void world_clear(struct world *); /* whatever state it is in */
+/* Takes away what stays only because it could not be removed. */
+void world_sweep(struct world *);
 /* After a scenario has closed all and removed the object: nothing is there. */
 void world_check_names(struct world *);
 void world_check_error(ssize_t r, const struct ipw_why *, const char *what); /* it is one, and has a text */

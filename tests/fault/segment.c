@@ -3,7 +3,6 @@
  * The play over segments: made, joined, refused, resized, synced, removed. Whatever fails, what an open segment says it has can be used to its last byte, what
  * one writes the other sees, and in the end nothing is left.
  */
-#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -121,22 +120,6 @@ static void remove_stubborn(struct world *w)
         fault_pause(false);
 }
 
-/* The other name that stands in where a filesystem has no files without one. It stays only if it could not be removed. */
-static void sweep_temporary(const char *folder, const char *name)
-{
-        DIR *dir = opendir(folder);
-        char path[600];
-        struct dirent *e;
-
-        while (dir && (e = readdir(dir)))
-                if (e->d_name[0] == '.' && strncmp(e->d_name + 1, name, strlen(name)) == 0) {
-                        (void)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-                        (void)unlink(path);
-                }
-        if (dir)
-                (void)closedir(dir);
-}
-
 static void with_name(struct world *w)
 {
         struct ipw_segment *one, *other;
@@ -155,9 +138,7 @@ static void with_name(struct world *w)
         one = open_stubborn(w->address, "?size=10000", 0);
         (void)ipw_segment_close(one);
         remove_stubborn(w);
-        if (strcmp(w->row->mechanism->scheme, "shm") == 0)
-                sweep_temporary("/dev/shm", w->address + strlen("shm:/"));
-        sweep_temporary(w->dir, "memory");
+        world_sweep(w);
         fault_pause(true);
         world_check_names(w);
         fault_pause(false);
