@@ -144,53 +144,54 @@ ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
         return done ? (ssize_t)done : error;
 }
 
-/* Lays one record out: `*at` is behind it then, and `*begin` where its header goes. */
-static always_inline int claim_one(struct ring *r, uint64_t need, uint64_t *at, uint64_t *begin, uint64_t *where)
+/* Lays records out from `*at` on, as many as fit behind each other in this lap: one at least, or -EAGAIN, -EBADMSG. */
+static always_inline ssize_t claim_lap(struct ring *r, uint64_t *at, uint64_t size, struct ipw_span *spans, size_t n)
 {
-        uint64_t left;
-        int error;
+        uint64_t need = record_size(size), where = offset(r, &r->put, *at), left = r->capacity - where;
+        uint64_t skipped = need <= left ? 0 : left, room;
+        unsigned char *begin = r->bytes + (skipped ? 0 : where);
+        size_t done = 0;
+        int error = make_sure(r, *at, skipped + need);
 
-        *begin = *at;
-        *where = offset(r, &r->put, *at);
-        left = r->capacity - *where;
-        error = make_sure(r, *at, likely(need <= left) ? need : left + need);
         if (unlikely(error)) {
-                r->put.wanted = need <= left ? need : left + need;
+                r->put.wanted = skipped + need;
                 return error;
         }
-        if (unlikely(need > left)) {
-                *begin += left;
-                *where = 0;
-        }
-        *at = *begin + need;
-        return 0;
+        room = r->capacity - (*at - r->put.other) - skipped;
+        room = skipped ? room : MIN(room, left);
+        *at += skipped;
+        do {
+                spans[done++] = (struct ipw_span){ .data = begin + RING_HEADER, .size = size, .inside = { *at } };
+                begin += need;
+                *at += need;
+                room -= need;
+        } while (done < n && room >= need);
+        return (ssize_t)done;
 }
 
 ssize_t ring_claim(struct ring *r, uint64_t size, struct ipw_span *spans, size_t n)
 {
-        uint64_t need, at, begin, where;
         size_t done = 0;
+        ssize_t more;
+        uint64_t at;
         int error;
 
         if (unlikely(size > ring_max_message(r->capacity)))
                 return -EMSGSIZE;
-        need = record_size(size);
         error = lock(r, &r->put, &r->words->writer);
         if (unlikely(error))
                 return error;
         at = r->put.lent = r->put.alone ? r->put.at : load_relaxed(&r->words->tail);
-        if (unlikely(at % RING_HEADER))
-                error = -EBADMSG;
-        while (done < n && error == 0) {
-                error = claim_one(r, need, &at, &begin, &where);
-                if (likely(error == 0))
-                        spans[done++] = (struct ipw_span){ .data = r->bytes + where + RING_HEADER, .size = size, .inside = { begin } };
+        more = likely(at % RING_HEADER == 0) ? 1 : -EBADMSG;
+        while (done < n && more > 0) {
+                more = claim_lap(r, &at, size, spans + done, n - done);
+                done += (size_t)MAX(more, 0);
         }
         r->put.lent_to = at;
         if (likely(done))
                 return (ssize_t)done;
         unlock(&r->put, &r->words->writer);
-        return error;
+        return more;
 }
 
 /* Nothing from `at` to `to`: at most what is left of a lap, and what lies before `to` in the next. */
@@ -205,7 +206,7 @@ static void skip_to(struct ring *r, uint64_t at, uint64_t to)
 
 int ring_commit(struct ring *r, const struct ipw_span *spans, size_t n)
 {
-        uint64_t tail = r->put.lent;
+        uint64_t tail = r->put.lent, whole = r->put.lent_to - tail;
         int error;
 
         for (size_t i = 0; i < n; i++) {
@@ -213,11 +214,13 @@ int ring_commit(struct ring *r, const struct ipw_span *spans, size_t n)
 
                 if (unlikely(spans[i].inside[1]))
                         continue;
-                if (unlikely(at < tail || at % RING_HEADER || at > r->put.lent_to || size > r->put.lent_to - at ||
-                             record_size(size) > r->put.lent_to - at))
+                if (unlikely(at - r->put.lent > whole || size > whole || at + record_size(size) > r->put.lent_to))
                         return -EINVAL;
-                if (unlikely(at != tail))
+                if (unlikely(at != tail)) {
+                        if (at < tail || at % RING_HEADER)
+                                return -EINVAL;
                         skip_to(r, tail, at);
+                }
                 store_relaxed(word_at(r, offset(r, &r->put, at)), RECORD_MESSAGE | size);
                 tail = at + record_size(size);
         }
@@ -314,6 +317,25 @@ ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
         return done ? (ssize_t)done : error;
 }
 
+/*
+ * Records that follow with the very size of the last. A processor compares ahead of time with what it knows, and so looks at many of them at once; it cannot go on
+ * to a place that it must first load.
+ */
+static always_inline size_t find_alike(struct ring *r, uint64_t *at, uint64_t size, struct ipw_span *spans, size_t n)
+{
+        uint64_t need = record_size(size), where = offset(r, &r->take, *at), left = MIN(r->take.other - *at, r->capacity - where);
+        const unsigned char *next = r->bytes + where;
+        size_t done = 0;
+
+        while (done < n && left >= need && load_relaxed((shared64 *)next) == (RECORD_MESSAGE | size)) {
+                *at += need;
+                spans[done++] = (struct ipw_span){ .data = (void *)(next + RING_HEADER), .size = size, .inside = { *at } };
+                next += need;
+                left -= need;
+        }
+        return done;
+}
+
 ssize_t ring_borrow(struct ring *r, struct ipw_span *spans, size_t n)
 {
         const unsigned char *payload = NULL;
@@ -333,6 +355,7 @@ ssize_t ring_borrow(struct ring *r, struct ipw_span *spans, size_t n)
                         break;
                 at += record_size(size);
                 spans[done++] = (struct ipw_span){ .data = (void *)payload, .size = size, .inside = { at } };
+                done += find_alike(r, &at, size, spans + done, n - done);
         }
         r->take.lent_to = at;
         if (likely(done))
