@@ -35,19 +35,19 @@ int share_bell_open(struct share_bell *b, const struct share *s)
 
 void share_bell_arm(struct share_bell *b, const struct share *s, struct ring_wait *w)
 {
-        if (b->armed)
+        if (b->at == w)
                 return;
+        share_bell_disarm(b, s);
         (void)set_bits(&w->bells, (uint64_t)1 << s->index);
         share_barrier(s, w);
-        b->armed = true;
+        b->at = w;
 }
 
-void share_bell_disarm(struct share_bell *b, const struct share *s, struct ring_wait *w)
+void share_bell_disarm(struct share_bell *b, const struct share *s)
 {
-        if (!b->armed)
-                return;
-        (void)clear_bits(&w->bells, (uint64_t)1 << s->index);
-        b->armed = false;
+        if (b->at)
+                (void)clear_bits(&b->at->bells, (uint64_t)1 << s->index);
+        b->at = NULL;
 }
 
 bool share_bell_drain(const struct share_bell *b)
@@ -64,9 +64,10 @@ bool share_bell_drain(const struct share_bell *b)
         return gone || (n < 0 && n != -EAGAIN);
 }
 
-void share_bell_close(struct share_bell *b, const struct share *s, struct ring_wait *w, int inherited)
+void share_bell_close(struct share_bell *b, const struct share *s, int inherited)
 {
-        if (!inherited && b->watch >= 0)
-                share_bell_disarm(b, s, w);
+        if (!inherited)
+                share_bell_disarm(b, s);
         sys_closep(&b->watch);
+        b->watch = -1;
 }

@@ -143,6 +143,24 @@ static bool may_go_on(const struct shared_link *l, const struct way *w, unsigned
                                      : ring_has_room(&w->ring, MAX(w->ring.put.wanted, RING_HEADER));
 }
 
+static uint64_t holder_of(const struct way *w, unsigned direction)
+{
+        return direction == IPW_SEND ? w->ring.put.holder : w->ring.take.holder;
+}
+
+/*
+ * Another is in the middle of a send or receive, and may be stopped there: what is in the ring is no reason to try again before it lets go of the lock, and
+ * that rings. It may have died before anything could ring, so that is asked for. Is the lock free, or another's?
+ */
+static bool settle_busy(struct shared_link *l, struct way *w, unsigned direction)
+{
+        uint64_t holder = holder_of(w, direction);
+
+        w->look |= share_bell_drain(&w->bell);
+        share_bell_arm(&w->bell, &l->share, w->unlocked);
+        return load_relaxed(w->lock) != holder || share_mend_lock(&l->share, w->lock, holder) < 0 || load_relaxed(w->lock) != holder;
+}
+
 /* After a try: the descriptor is ready while a try may succeed, and a bell is armed while not. */
 static void settle(struct shared_link *l, struct way *w, unsigned direction, ssize_t result)
 {
@@ -150,14 +168,17 @@ static void settle(struct shared_link *l, struct way *w, unsigned direction, ssi
 
         if (likely(w->bell.watch < 0))
                 return;
-        more = may_go_on(l, w, direction) || result == -EPIPE || result == -ESTALE;
+        more = !w->busy && (may_go_on(l, w, direction) || result == -EPIPE || result == -ESTALE);
         if (more) {
-                share_bell_disarm(&w->bell, &l->share, w->changed);
+                share_bell_disarm(&w->bell, &l->share);
+        } else if (w->busy) {
+                more = settle_busy(l, w, direction);
         } else {
-                if (result == -EAGAIN && share_bell_drain(&w->bell))
-                        w->look = true;
+                bool gone = result == -EAGAIN && share_bell_drain(&w->bell);
+
+                w->look |= gone; /* the next try asks who, so there must be one */
                 share_bell_arm(&w->bell, &l->share, w->changed);
-                more = may_go_on(l, w, direction) || others_left(w);
+                more = gone || may_go_on(l, w, direction) || others_left(w);
         }
         readiness_tell(&w->readiness, more);
 }
@@ -175,7 +196,7 @@ static int shared_pollfd(struct link *link, unsigned direction, struct pollfd *o
         share_bell_arm(&w->bell, &l->share, w->changed);
         r = readiness_pollfd(&w->readiness, &raw, may_go_on(l, w, direction) || is_over(l, w, true), out);
         if (r < 0)
-                share_bell_close(&w->bell, &l->share, w->changed, 0);
+                share_bell_close(&w->bell, &l->share, 0);
         return r;
 }
 
@@ -456,7 +477,7 @@ static bool is_ready(const void *context)
         const struct way *w = q->way;
 
         if (w->busy)
-                return load_relaxed(w->lock) != (q->direction == IPW_SEND ? w->ring.put.holder : w->ring.take.holder);
+                return load_relaxed(w->lock) != holder_of(w, q->direction);
         return may_go_on(q->link, w, q->direction) || others_left(w);
 }
 
@@ -502,7 +523,7 @@ static int shared_why(struct link *link, unsigned direction, int error, struct i
 {
         struct shared_link *l = shared_of(link);
         struct way *w = &l->way[direction - 1];
-        uint64_t holder = direction == IPW_SEND ? w->ring.put.holder : w->ring.take.holder;
+        uint64_t holder = holder_of(w, direction);
         uint32_t index = (uint32_t)holder - 1;
 
         if ((error == ETIMEDOUT || error == EAGAIN) && w->busy && index < l->share.shape.slots)
@@ -534,7 +555,7 @@ static void close_ways(struct shared_link *l, int inherited)
                 struct way *w = &l->way[i];
 
                 readiness_close(&w->readiness);
-                share_bell_close(&w->bell, &l->share, w->changed, inherited);
+                share_bell_close(&w->bell, &l->share, inherited);
         }
 }
 

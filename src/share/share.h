@@ -103,14 +103,14 @@ static always_inline void share_wake(const struct share *s, struct ring_wait *w,
 
 /* A descriptor for somebody's own loop, over one direction. */
 struct share_bell {
-        int watch; /* inotify; -1: nobody has asked for it */
-        bool armed;
+        int watch;            /* inotify; -1: nobody has asked for it */
+        struct ring_wait *at; /* where it is armed; NULL: nowhere */
 };
 int share_bell_open(struct share_bell *, const struct share *);
-void share_bell_close(struct share_bell *, const struct share *, struct ring_wait *, int inherited);
-/* Rings from now on; what was there before is for the caller to look at, afterwards. */
+void share_bell_close(struct share_bell *, const struct share *, int inherited);
+/* Rings from now on for what is waited for there, and no longer for another; what was there before is for the caller to look at, afterwards. */
 void share_bell_arm(struct share_bell *, const struct share *, struct ring_wait *);
-void share_bell_disarm(struct share_bell *, const struct share *, struct ring_wait *);
+void share_bell_disarm(struct share_bell *, const struct share *);
 /* Silent again. True: a user has gone meanwhile. */
 bool share_bell_drain(const struct share_bell *);
 
