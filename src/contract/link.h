@@ -44,8 +44,13 @@ struct link_ops {
         int (*give_up)(struct link *, const struct ipw_message *message);
         /* What to poll after -EAGAIN in that direction. NULL: nothing to poll, `wait` is there instead. */
         int (*watch)(struct link *, unsigned direction, struct pollfd *);
-        /* Sleeps until a try may succeed or `until` (CLOCK_MONOTONIC, ns) has come. May return early. 0, -EINTR. */
+        /* Sleeps until a try may succeed or `until` (CLOCK_MONOTONIC, ns) has come. May return early. 0, -EINTR, -ECANCELED. */
         int (*wait)(struct link *, unsigned direction, int64_t until);
+        /*
+         * Beside `wait`: the one that runs in that direction, or else the next one, says -ECANCELED. From any thread, also from a signal handler. NULL: the
+         * core looks every millisecond, and `wait` is kept that short.
+         */
+        void (*interrupt)(struct link *, unsigned direction);
         /* A descriptor for the caller's own loop, as ipw_pollfd() promises it. NULL: what `watch` says is good enough. */
         int (*pollfd)(struct link *, unsigned direction, struct pollfd *);
         /* Pushes on what was accepted. 0: all settled. -EAGAIN, -EPIPE and so on. NULL: sends settle at once. */

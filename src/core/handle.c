@@ -95,7 +95,17 @@ ssize_t handle_trouble(struct ipw_link *l, unsigned direction, ssize_t error, si
         return error;
 }
 
-/* The wait of a mechanism that has nothing to poll. To be wakeable it is cut into slices of a millisecond. */
+void handle_bind(struct ipw_link *l)
+{
+        l->link->core = &message_core;
+        l->link->handle = l;
+        for (unsigned i = 0; l->link->ops->interrupt && i < COUNT_OF(l->wake); i++) {
+                sys_closep(&l->wake[i]);
+                l->wake[i] = -1;
+        }
+}
+
+/* The wait of a mechanism that has nothing to poll. To be wakeable it is cut into slices of a millisecond, if it cannot be woken otherwise. */
 static int wait_unpolled(struct ipw_link *l, unsigned direction, int64_t until)
 {
         uint64_t count;

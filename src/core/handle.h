@@ -16,7 +16,7 @@ struct ipw_link {
         int refused[2];        /* by direction - 1: 0, or what a send or receive says before it begins */
         int64_t spin;          /* ns to look again before sleeping */
         const uint32_t *alive; /* 1; a forked child reads 0 */
-        int wake[2];           /* eventfds of ipw_interrupt(), by direction - 1; -1 without IPW_WAKEABLE */
+        int wake[2];           /* eventfds of ipw_interrupt(), by direction - 1; -1 without IPW_WAKEABLE, and where the link wakes itself */
         struct {
                 int error;
                 size_t size;       /* of the message in question */
@@ -38,11 +38,7 @@ void handle_freep(struct ipw_link **); /* for _cleanup_ */
 extern const struct link_core message_core;
 
 /* The link is open: it and its handle know each other. */
-static inline void handle_bind(struct ipw_link *l)
-{
-        l->link->core = &message_core;
-        l->link->handle = l;
-}
+void handle_bind(struct ipw_link *);
 
 /* 0, -ESTALE in a forked child, -EOPNOTSUPP if the role does not go that way. */
 static inline int handle_check(const struct ipw_link *l, unsigned direction)

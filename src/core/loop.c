@@ -50,9 +50,14 @@ int ipw_interrupt(struct ipw_link *l)
                 return -ESTALE;
         if (!(l->how & IPW_WAKEABLE))
                 return -EOPNOTSUPP;
-        for (unsigned i = 0; i < COUNT_OF(l->wake) && r >= 0; i++)
-                if (l->ways & (i + 1))
+        for (unsigned i = 0; i < COUNT_OF(l->wake) && r >= 0; i++) {
+                if (!(l->ways & (i + 1)))
+                        continue;
+                if (l->link->ops->interrupt)
+                        l->link->ops->interrupt(l->link, i + 1);
+                else
                         r = sys_write("stop the wait of that direction", l->wake[i], &one, sizeof(one));
+        }
         errno = before;
         return r < 0 && r != -EAGAIN ? (int)r : 0;
 }

@@ -46,6 +46,8 @@ struct way {
         bool look;   /* ask the kernel at the next chance */
         bool chosen; /* receiving: a wake was spent on us */
         bool lent;   /* spans are claimed, or borrowed */
+        bool idle;   /* the last sleep was a whole slice: the other side is not about to come */
+        atomic_bool interrupted;
         int64_t looked;
         unsigned sends;
         struct share_bell bell;
@@ -476,6 +478,8 @@ static bool is_ready(const void *context)
         const struct question *q = context;
         const struct way *w = q->way;
 
+        if (load_relaxed(&w->interrupted))
+                return true;
         if (w->busy)
                 return load_relaxed(w->lock) != holder_of(w, q->direction);
         return may_go_on(q->link, w, q->direction) || others_left(w);
@@ -505,16 +509,28 @@ static int shared_wait(struct link *link, unsigned direction, int64_t until)
         struct way *w = &l->way[direction - 1];
         struct question q = { l, w, direction };
         bool chosen = false;
-        int r;
+        int r = 0;
 
-        if (l->spin && spin(l, &q, until))
-                return 0;
-        r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until, &chosen);
+        if (!l->spin || w->idle || !spin(l, &q, until))
+                r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until, &chosen);
         w->chosen |= chosen && !w->busy && direction == IPW_RECV;
+        if (unlikely(load_relaxed(&w->interrupted)) && atomic_exchange(&w->interrupted, false))
+                return -ECANCELED;
+        w->idle = r == -ETIMEDOUT && clock_now() < until;
         if (r != -ETIMEDOUT)
                 return r;
         w->look = true;
         return 0;
+}
+
+static void shared_interrupt(struct link *link, unsigned direction)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[direction - 1];
+
+        atomic_store(&w->interrupted, true);
+        share_stir(&l->share, w->changed);
+        share_stir(&l->share, w->unlocked);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------------------------- */
@@ -581,7 +597,7 @@ static void shared_close(struct link *link, int inherited)
 
 #define OPS_SEND .send = shared_send, .claim = shared_claim, .commit = shared_commit
 #define OPS_RECV .recv = shared_recv, .borrow = shared_borrow, .give_back = shared_give_back
-#define OPS_BOTH .wait = shared_wait, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
+#define OPS_BOTH .wait = shared_wait, .interrupt = shared_interrupt, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
 static const struct link_ops send_ops = { OPS_SEND, OPS_BOTH };
 static const struct link_ops recv_ops = { OPS_RECV, OPS_BOTH };
 static const struct link_ops pair_ops = { OPS_SEND, OPS_RECV, OPS_BOTH };

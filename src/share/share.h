@@ -98,6 +98,8 @@ static always_inline void share_wake(const struct share *s, struct ring_wait *w,
                 share_wake_(s, w, most);
 }
 #define SHARE_ALL UINT32_MAX
+/* Whoever of this handle sleeps there, or is about to, looks again. From a signal handler, too. */
+void share_stir(const struct share *, struct ring_wait *);
 
 /* ---- bells ---------------------------------------------------------------------------------------------------------------------------- */
 

@@ -59,6 +59,13 @@ int share_sleep(const struct share *s, struct ring_wait *w, bool (*ready)(const 
         return r == -EAGAIN ? 0 : r;
 }
 
+/* `turn` moves first: who has read it before and does not sleep yet will not. */
+void share_stir(const struct share *s, struct ring_wait *w)
+{
+        (void)add_one(&w->turn);
+        (void)sys_futex_wake("stop the sleep of this handle", &w->turn, (uint32_t)1 << s->index);
+}
+
 /* Up to `most` of them, not always the same first. */
 static uint64_t choose(uint64_t asleep, unsigned most, uint32_t turn)
 {

@@ -38,8 +38,106 @@ static ssize_t recv_one(struct ipw_link *l, int64_t timeout)
         return ipw_recv(l, &(struct ipw_message){ .data = data, .capacity = sizeof(data) }, timeout);
 }
 
+/* ---- how often it looks ----------------------------------------------------------------------------------------------------------------------- */
+
+static atomic_uint sleeps, others;
+
+static int before_call(struct sys_call *call)
+{
+        (void)atomic_fetch_add(strcmp(call->site->call, "futex") == 0 ? &sleeps : &others, 1);
+        return 0;
+}
+
 static void after_call(struct sys_call *call)
 {
+}
+
+/* Ten times a second, wakeable or not; and each look is a few calls, without looking again and again first. */
+static void test_idle(void **state)
+{
+        static const struct sys_hook hook = { before_call, after_call };
+        static const unsigned how[] = { 0, IPW_WAKEABLE };
+
+        for (size_t i = 0; i < COUNT_OF(how); i++) {
+                struct ipw_link *out = talk_open(address, IPW_PUSH), *in = talk_open(address, IPW_PULL | how[i]);
+
+                (void)recv_one(in, IPW_MS(120)); /* it looks again and again, once */
+                sleeps = others = 0;
+                sys_hook = &hook;
+                assert_int_equal(recv_one(in, IPW_MS(350)), -ETIMEDOUT);
+                sys_hook = NULL;
+                assert_in_range(sleeps, 1, 5);
+                assert_in_range(others, 1, 2000); /* most are of the first look: sched_yield(2) for spin= */
+                sleeps = others = 0;
+                (void)ipw_close(in);
+                (void)ipw_close(out);
+        }
+}
+
+/* ---- what stops it ---------------------------------------------------------------------------------------------------------------------------- */
+
+static struct ipw_link *alarmed;
+
+static void on_alarm(int number)
+{
+        (void)ipw_interrupt(alarmed);
+}
+
+/* From a signal handler, whenever it comes; a wait that lasts is stopped all the same. */
+static void test_interrupt_from_a_handler(void **state)
+{
+        struct sigaction on = { .sa_handler = on_alarm, .sa_flags = SA_RESTART }, was;
+        struct itimerval soon = { .it_value.tv_usec = 20000 };
+
+        alarmed = talk_open(address, IPW_PULL | IPW_WAKEABLE);
+        assert_int_equal(sigaction(SIGALRM, &on, &was), 0);
+        assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+        assert_int_equal(recv_one(alarmed, IPW_FOREVER), -ECANCELED);
+        assert_int_equal(sigaction(SIGALRM, &was, NULL), 0);
+        assert_int_equal(recv_one(alarmed, IPW_MS(1)), -ETIMEDOUT); /* once */
+        (void)ipw_close(alarmed);
+}
+
+struct sleeper {
+        struct ipw_link *link;
+        _Atomic pid_t thread;
+        ssize_t result;
+};
+
+static void *sleep_there(void *context)
+{
+        struct sleeper *s = context;
+
+        atomic_store(&s->thread, (pid_t)syscall(SYS_gettid));
+        s->result = recv_one(s->link, IPW_FOREVER);
+        return NULL;
+}
+
+/* By the wake and not by the end of a slice: which call it sleeps in is known, and that there was one. */
+static void test_interrupt_wakes(void **state)
+{
+        static const struct sys_hook hook = { before_call, after_call };
+        struct sleeper s = { .link = talk_open(address, IPW_PULL | IPW_WAKEABLE) };
+        struct ipw_link *other = talk_open(address, IPW_PULL | IPW_WAKEABLE);
+        char path[60], state_of;
+        pthread_t thread;
+        int looks = 0;
+
+        sleeps = 0;
+        sys_hook = &hook;
+        assert_int_equal(pthread_create(&thread, NULL, sleep_there, &s), 0);
+        while (!atomic_load(&s.thread))
+                look_again(&looks, "a thread");
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)s.thread);
+        while (!sleeps || (state_of = state_in(path)) != 'S')
+                look_again(&looks, "a thread that sleeps");
+        assert_int_equal(ipw_interrupt(s.link), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        sys_hook = NULL;
+        assert_int_equal(s.result, -ECANCELED);
+        assert_int_equal(recv_one(other, IPW_MS(1)), -ETIMEDOUT); /* another handle is not meant */
+        (void)ipw_close(other);
+        (void)ipw_close(s.link);
 }
 
 /* ---- a loop of its own, while another holds the lock ------------------------------------------------------------------------------------------- */
@@ -238,6 +336,9 @@ static void test_pollfd_that_failed(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(test_idle, finish),
+                cmocka_unit_test_teardown(test_interrupt_from_a_handler, finish),
+                cmocka_unit_test_teardown(test_interrupt_wakes, finish),
                 cmocka_unit_test_teardown(test_poll_behind_a_receiver, finish),
                 cmocka_unit_test_teardown(test_poll_behind_a_sender, finish),
                 cmocka_unit_test_teardown(test_poll_sees_the_end, finish),
