@@ -13,6 +13,7 @@
         X(receivers)      \
         X(batch)          \
         X(gather)         \
+        X(lend)           \
         X(guess)          \
         X(types)          \
         X(identity)       \
@@ -32,6 +33,7 @@
         X(killed_idle)    \
         X(killed_blocked) \
         X(killed_sending) \
+        X(killed_lent)    \
         X(survives)       \
         X(accept)         \
         X(fork)           \

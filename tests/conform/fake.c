@@ -37,7 +37,7 @@ enum { OBJECTS = 16, SENDERS = 64, RING = 2 << 20, MAX_MESSAGE = 1 << 20, PIECE 
 
 #define LIES                                                                                                                                            \
         "none|drop|drop-batch|reorder|truncate|duplicate|corrupt|torn|half|lose-kept|short-size|miss-poll|deaf|late-epipe|early-epipe|bigger-than-max|" \
-        "fd-leak|memory-leak|name-leak|child-close|over-caps|types|wrong-address|no-text|joins-fresh|creates-existing|accepts-last|keeps-batch|one-sender"
+        "fd-leak|memory-leak|name-leak|child-close|over-caps|types|wrong-address|no-text|joins-fresh|creates-existing|accepts-last|keeps-batch|one-sender|lends"
 enum lie {
         HONEST,
         DROP,
@@ -68,6 +68,7 @@ enum lie {
         ACCEPTS_LAST,
         KEEPS_BATCH,
         ONE_SENDER,
+        LENDS,
 };
 
 struct sender {
@@ -473,7 +474,8 @@ static int fake_describe(const struct ipw_address *a, struct ipw_caps *caps, str
                 .capacity = RING,
                 .max_batch = 64,
                 .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_SURVIVES | IPW_CAP_MANY_SENDERS | IPW_CAP_MANY_RECEIVERS |
-                         (poll ? IPW_CAP_POLL : 0u) | (last ? IPW_CAP_ENDS : 0u) | (lie == TYPES ? IPW_CAP_TYPES : 0u),
+                         (poll ? IPW_CAP_POLL : 0u) | (last ? IPW_CAP_ENDS : 0u) | (lie == TYPES ? IPW_CAP_TYPES : 0u) |
+                         (lie == LENDS ? IPW_CAP_LEND : 0u),
         };
         (void)snprintf(caps->stack, sizeof(caps->stack), "%s", a->mechanism->scheme);
         return 0;
