@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "statistics.h"
 
 enum { HANG_SECONDS = 120 };
 
@@ -364,40 +365,6 @@ static int supervise(pid_t pids[2], const sigset_t *watched)
         return stop ? stop : -failed;
 }
 
-static int ascending(const void *a, const void *b)
-{
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
-static double median(const double *values, unsigned n)
-{
-        double sorted[ROUNDS_MOST];
-
-        memcpy(sorted, values, n * sizeof(*values));
-        qsort(sorted, n, sizeof(*sorted), ascending);
-        return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
-
-/* The k-th smallest and k-th largest of n hold the true median between them with 95 % if at most 2.5 % of n fair coins show fewer than k heads. */
-static void interval(const double *values, unsigned n, double *low, double *high)
-{
-        double sorted[ROUNDS_MOST], chance = 1, below = 0;
-        unsigned k = 0;
-
-        for (unsigned i = 0; i < n; i++)
-                chance /= 2;
-        for (; k < n / 2 && below + chance <= 0.025; k++) {
-                below += chance;
-                chance *= (double)(n - k) / (k + 1);
-        }
-        memcpy(sorted, values, n * sizeof(*values));
-        qsort(sorted, n, sizeof(*sorted), ascending);
-        *low = sorted[k ? k - 1 : 0];
-        *high = sorted[n - (k ? k : 1)];
-}
-
 static int is_peer(const struct bar *bar)
 {
         return bar->peer.blocking || bar->peer.one_way || bar->peer.many;
@@ -433,11 +400,10 @@ static void judge(const struct bar *bar, enum measure measure, unsigned rounds, 
 {
         const double *raw = shared->ns[0], *our = shared->ns[1];
         int difference = measure == ALONE && !bar->gate->lock;
-        double ratios[ROUNDS_MOST], drift;
+        double ratios[ROUNDS_MOST];
 
         for (unsigned i = 0; i < rounds; i++)
                 ratios[i] = difference ? our[i] - raw[i] : measure == MANY ? raw[i] / our[i] : our[i] / raw[i];
-        drift = median(raw, rounds / 2) / median(raw + rounds - rounds / 2, rounds / 2);
         *result = (struct result){
                 .raw_ns = median(raw, rounds),
                 .our_ns = median(our, rounds),
@@ -446,7 +412,7 @@ static void judge(const struct bar *bar, enum measure measure, unsigned rounds, 
                 .difference = difference,
         };
         interval(ratios, rounds, &result->low, &result->high);
-        if (drift > 1.2 || drift < 1 / 1.2)
+        if (has_drifted(raw, rounds))
                 result->verdict = "void: the raw work drifted";
         else if (measure == MANY ? result->low >= result->limit : result->high <= result->limit)
                 result->verdict = "holds";
