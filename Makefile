@@ -39,8 +39,8 @@ prove: all
 
 # speed against the raw system calls, in one run
 bench: all
-	ninja -C $(BUILD) bench/bars bench/durable
-	status=0; $(BUILD)/bench/bars || status=$$?; $(BUILD)/bench/durable $(BUILD) || status=$$?; exit $$status
+	ninja -C $(BUILD) bench/bars bench/rings bench/durable
+	status=0; $(BUILD)/bench/bars || status=$$?; $(BUILD)/bench/rings || status=$$?; $(BUILD)/bench/durable $(BUILD) || status=$$?; exit $$status
 
 install: all
 	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD)
