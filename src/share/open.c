@@ -13,12 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/shm.h>
 
 #include "bytes.h"
 #include "cleanup.h"
 #include "option.h"
-#include "runtime.h"
 #include "share.h"
 #include "sys.h"
 #include "why.h"
@@ -66,85 +64,7 @@ int share_describe(enum object_kind kind, const struct ipw_address *a, struct ip
         return 0;
 }
 
-/* ---- the file with the locks -------------------------------------------------------------------------------------------------------------- */
-
-void share_locks_path(char *path, size_t room, const char *runtime, int id)
-{
-        struct stat space;
-
-        if (sys_stat("which namespace does the id belong to", "/proc/self/ns/ipc", &space) < 0)
-                space.st_ino = 0;
-        (void)snprintf(path, room, "%s/shm-%lu-%d", runtime, (unsigned long)space.st_ino, id);
-}
-
-uint64_t share_locks_mark(const struct stat *st)
-{
-        return ((uint64_t)st->st_dev << 40 ^ st->st_ino) | (uint64_t)1 << 63;
-}
-
-/* System V memory has no descriptor. A file in this user's runtime folder stands for it, named by namespace and id. */
-static int sysv_path(int id, char *path, size_t room, struct ipw_why *why)
-{
-        char folder[200];
-        int r = runtime_directory(folder, sizeof(folder), why);
-
-        if (r == 0)
-                share_locks_path(path, room, folder, id);
-        return r;
-}
-
-/*
- * Which folder that is, the environment says, and it may say different things to a service and to its user's shell. Whose locks lie in another file cannot be
- * seen to live, and would be robbed. So the first to come leaves word of his file; another one is accepted only from who is alone.
- */
-static int agree_on_locks(struct share *s, bool alone, const char *path, struct ipw_why *why)
-{
-        struct image *image = s->object.data;
-        uint64_t said = 0, ours;
-        struct stat st;
-        int r = sys_fstat("which file is it", s->fd, &st);
-
-        if (r < 0)
-                return why_call(why, r, path, "cannot look at the file with the locks of this ring");
-        ours = share_locks_mark(&st);
-        if (swap_if(&image->locks, &said, ours) || said == ours)
-                return 0;
-        if (!alone)
-                return why_set(
-                        why, ESTALE,
-                        "%s: others use it who have their locks in another place than %s: XDG_RUNTIME_DIR must be the same for all users "
-                        "of this ring, and what is in that folder must stay",
-                        s->object.text, path);
-        store_release(&image->locks, ours);
-        return 0;
-}
-
-static int open_locks(struct share *s, struct ipw_why *why)
-{
-        struct shmid_ds ds;
-        char path[260];
-        int r;
-
-        if (s->object.kind != OBJECT_SYSV) {
-                s->fd = s->object.fd;
-                return 0;
-        }
-        r = sys_shmctl("whose memory is it", s->object.id, IPC_STAT, &ds);
-        if (r < 0)
-                return why_call(why, r, s->object.text, "cannot look at this memory");
-        if (ds.shm_perm.cuid != sys_euid())
-                return why_set(
-                        why, EOPNOTSUPP,
-                        "%s: was made by user %u, and a ring in System V memory is for the processes of one user; use shm:/NAME?group=G",
-                        s->object.text, ds.shm_perm.cuid);
-        r = sysv_path(s->object.id, path, sizeof(path), why);
-        if (r < 0)
-                return r;
-        s->fd = sys_open("the file whose locks say who lives", path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (s->fd < 0)
-                return why_call(why, s->fd, path, "cannot open the file with the locks of this ring");
-        return agree_on_locks(s, ds.shm_nattch <= 1, path, why);
-}
+/* ---- leaving -------------------------------------------------------------------------------------------------------------------------------- */
 
 void share_drop(struct share *s)
 {
@@ -173,25 +93,25 @@ static bool seize(const struct share *s)
 static int erase(struct share *s, const struct ipw_address *a, struct ipw_why *why)
 {
         enum object_kind kind = s->object.kind;
-        char path[260] = "";
-        int r;
+        int id = s->object.id, r;
 
-        if (kind == OBJECT_SYSV)
-                (void)sysv_path(s->object.id, path, sizeof(path), NULL);
         share_drop(s);
         r = object_remove(kind, a, why);
-        if (*path && r == 0)
-                (void)sys_unlink("the file with its locks", path);
+        if (kind == OBJECT_SYSV && r == 0)
+                share_locks_remove(id);
         return r;
 }
 
 void share_leave(struct share *s, const struct ipw_address *goes)
 {
         share_detach(s);
-        if (goes && share_still_there(s) == 0 && seize(s))
+        if (share_still_there(s) < 0 && s->object.kind == OBJECT_SYSV && !share_in_use(s->fd))
+                share_locks_remove(s->object.id); /* somebody has removed the memory by other means, and we are the last */
+        else if (goes && share_still_there(s) == 0 && seize(s)) {
                 (void)erase(s, goes, NULL);
-        else
-                share_drop(s);
+                return;
+        }
+        share_drop(s);
 }
 
 static void drop(struct share *s)
@@ -215,7 +135,7 @@ int share_remove(enum object_kind kind, const struct ipw_address *a, struct ipw_
                 s.object.data = NULL;
                 return object_remove(kind, a, why); /* no ring, or not even to be opened: the kernel judges */
         }
-        r = open_locks(&s, why);
+        r = share_locks_open(&s, why);
         if (r < 0)
                 return r;
         if (!seize(&s))
@@ -333,7 +253,7 @@ static int join_or_make(const struct object_plan *plan, const struct draft *d, c
         if (r == 0 && !s->object.created)
                 r = compare(s, plan->address, d->shape.flags, why);
         if (r == 0)
-                r = open_locks(s, why);
+                r = share_locks_open(s, why);
         if (r == 0)
                 r = share_attach(s, request->ways, -1, why);
         if (r == -EAGAIN && load_acquire(&((struct image *)s->object.data)->dead) && !share_in_use(s->fd)) {

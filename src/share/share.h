@@ -59,6 +59,10 @@ uint64_t share_pid_space(void);
 struct stat;
 void share_locks_path(char *path, size_t room, const char *runtime, int id);
 uint64_t share_locks_mark(const struct stat *);
+/* Opens what holds the locks of `object`: the object, or of System V that file. */
+int share_locks_open(struct share *, struct ipw_why *);
+/* The memory with that id is gone. */
+void share_locks_remove(int id);
 
 /* Takes a place among the users. -EAGAIN: the object is being removed; -EBUSY, -EUSERS with a text. */
 int share_attach(struct share *, unsigned ways, int side, struct ipw_why *); /* side -1: any */

@@ -93,6 +93,8 @@ static const struct {
         { "udp.c", "to the group on this interface", "multicast" },
         { "udp.c", "join the group", "multicast" },
         { "udp.c", "which interface is that", "multicast" },
+        { "locks.c", "is the memory of that file still there", "files that others have left: tests/unit/test_shm.c" },
+        { "locks.c", "its memory is gone", "the same" },
         { "user.c", "is that user gone: then we mend", "a user that was killed: tests/ring" },
         { "user.c", "mended: the place is free", "the same" },
         { "wake.c", "wake who waits for this", "two processes; and if it fails, the sleeper looks again after a slice: tests/ring" },

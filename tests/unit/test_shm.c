@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +370,61 @@ static void test_other_folder(void **state)
         clean();
 }
 
+static unsigned lock_files(const char *folder)
+{
+        char pattern[200];
+        unsigned n;
+        glob_t found;
+
+        (void)snprintf(pattern, sizeof(pattern), "%s/ipcway/shm-*", folder);
+        (void)glob(pattern, 0, NULL, &found);
+        n = (unsigned)found.gl_pathc;
+        globfree(&found);
+        return n;
+}
+
+static void remove_memory(void)
+{
+        int id = shmget(key, 0, 0);
+
+        assert_true(id >= 0);
+        assert_int_equal(shmctl(id, IPC_RMID, NULL), 0);
+}
+
+/* The memory of a ring is removed by other means (ipcrm): its locks go with the last user, or, if that was gone before, with the next ring that is made. */
+static void test_locks_do_not_stay(void **state)
+{
+        char address[64], text[200];
+        const char *given = getenv("XDG_RUNTIME_DIR");
+        struct ipw_link *one, *two;
+        struct ipw_why why;
+
+        (void)snprintf(address, sizeof(address), "shm+sysv:0x%x?size=64K", (unsigned)key);
+        (void)snprintf(text, sizeof(text), "%s", given ? given : "");
+        assert_int_equal(mkdir(runtime[0], 0700), 0);
+        assert_int_equal(setenv("XDG_RUNTIME_DIR", runtime[0], 1), 0);
+        assert_int_equal(ipw_open(&one, address, IPW_PULL, 0, &why), 0);
+        assert_int_equal(ipw_open(&two, address, IPW_PUSH, 0, &why), 0);
+        remove_memory();
+        assert_int_equal(lock_files(runtime[0]), 1);
+        (void)ipw_close(one);
+        assert_int_equal(lock_files(runtime[0]), 1);
+        (void)ipw_close(two);
+        assert_int_equal(lock_files(runtime[0]), 0);
+
+        assert_int_equal(ipw_open(&one, address, IPW_PULL, 0, &why), 0);
+        (void)ipw_close(one);
+        remove_memory();
+        assert_int_equal(lock_files(runtime[0]), 1);
+        assert_int_equal(ipw_open(&one, address, IPW_PULL, 0, &why), 0);
+        assert_int_equal(lock_files(runtime[0]), 1); /* the new one */
+        (void)ipw_close(one);
+        assert_int_equal(ipw_remove(address, &why), 0);
+        assert_int_equal(lock_files(runtime[0]), 0);
+        assert_int_equal(*text ? setenv("XDG_RUNTIME_DIR", text, 1) : unsetenv("XDG_RUNTIME_DIR"), 0);
+        clean();
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -383,6 +439,7 @@ int main(void)
                 cmocka_unit_test(test_lock_of_the_living),
                 cmocka_unit_test(test_lock_of_the_dead_with_a_child),
                 cmocka_unit_test(test_other_folder),
+                cmocka_unit_test(test_locks_do_not_stay),
         };
         int r;
 
