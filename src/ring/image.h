@@ -18,7 +18,7 @@
 
 #define RING_LINE 128UL /* processors fetch lines in pairs */
 enum {
-        IMAGE_VERSION = 2,
+        IMAGE_VERSION = 3,
         IMAGE_PAGE = 4096,
         IMAGE_SLOTS = 32, /* the most: sleepers are woken by a bit of their own, and futex(2) has 32 */
         IMAGE_RINGS = 2,
@@ -62,13 +62,14 @@ struct ring_wait {
  * A lock is 0, or its owner: slot + 1 below, the slot's epoch above. It is given up by the owner, or, once it is proven dead, by anybody.
  */
 struct ring_words {
-        /* written by who sends */
+        /* the receivers look at it again and again: what senders store besides must not take this line from them */
         _Alignas(RING_LINE) shared64 tail; /* the commit word: bytes ever written; what lies below it is whole */
-        shared64 writer;                   /* lock */
+        /* among those who send */
+        _Alignas(RING_LINE) shared64 writer; /* lock */
         struct ring_wait writer_free;
-        /* written by who receives */
-        _Alignas(RING_LINE) shared64 head; /* bytes ever taken */
-        shared64 reader;                   /* lock */
+        /* the same the other way round */
+        _Alignas(RING_LINE) shared64 head;   /* bytes ever taken */
+        _Alignas(RING_LINE) shared64 reader; /* lock */
         struct ring_wait reader_free;
         /* written when somebody goes to sleep or comes */
         _Alignas(RING_LINE) struct ring_wait filled;
@@ -104,7 +105,8 @@ struct image {
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is a line");
 _Static_assert(sizeof(struct ring_wait) == 24, "");
-_Static_assert(offsetof(struct ring_words, head) == RING_LINE && offsetof(struct ring_words, filled) == 2 * RING_LINE &&
-                       offsetof(struct ring_words, emptied) == 3 * RING_LINE && sizeof(struct ring_words) == 4 * RING_LINE,
+_Static_assert(offsetof(struct ring_words, writer) == RING_LINE && offsetof(struct ring_words, head) == 2 * RING_LINE &&
+                       offsetof(struct ring_words, reader) == 3 * RING_LINE && offsetof(struct ring_words, filled) == 4 * RING_LINE &&
+                       offsetof(struct ring_words, emptied) == 5 * RING_LINE && sizeof(struct ring_words) == 6 * RING_LINE,
                "what different processes write lies on different lines");
 _Static_assert(sizeof(struct image) <= IMAGE_PAGE, "the head is a page");
