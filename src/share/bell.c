@@ -50,18 +50,18 @@ void share_bell_disarm(struct share_bell *b, const struct share *s)
         b->at = NULL;
 }
 
-bool share_bell_drain(const struct share_bell *b)
+int share_bell_drain(const struct share_bell *b)
 {
         _Alignas(struct inotify_event) char room[1024];
-        bool gone = false;
+        int rung = BELL_SILENT;
         ssize_t n;
 
         do {
                 n = sys_read("silence the bell", b->watch, room, sizeof(room));
                 for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(struct inotify_event) + ((struct inotify_event *)(room + at))->len))
-                        gone |= (((struct inotify_event *)(room + at))->mask & IN_CLOSE_WRITE) != 0;
+                        rung = MAX(rung, ((struct inotify_event *)(room + at))->mask & IN_CLOSE_WRITE ? BELL_GONE : BELL_CHANGED);
         } while (n == sizeof(room));
-        return gone || (n < 0 && n != -EAGAIN);
+        return n < 0 && n != -EAGAIN ? BELL_GONE : rung;
 }
 
 void share_bell_close(struct share_bell *b, const struct share *s, int inherited)

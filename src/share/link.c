@@ -158,7 +158,7 @@ static bool settle_busy(struct shared_link *l, struct way *w, unsigned direction
 {
         uint64_t holder = holder_of(w, direction);
 
-        w->look |= share_bell_drain(&w->bell);
+        w->look |= share_bell_drain(&w->bell) == BELL_GONE;
         share_bell_arm(&w->bell, &l->share, w->unlocked);
         return load_relaxed(w->lock) != holder || share_mend_lock(&l->share, w->lock, holder) < 0 || load_relaxed(w->lock) != holder;
 }
@@ -176,7 +176,8 @@ static void settle(struct shared_link *l, struct way *w, unsigned direction, ssi
         } else if (w->busy) {
                 more = settle_busy(l, w, direction);
         } else {
-                bool gone = result == -EAGAIN && share_bell_drain(&w->bell);
+                int rung = result == -EAGAIN ? share_bell_drain(&w->bell) : BELL_SILENT;
+                bool gone = rung == BELL_GONE || (rung == BELL_CHANGED && share_still_there(&l->share) < 0);
 
                 w->look |= gone; /* the next try asks who, so there must be one */
                 share_bell_arm(&w->bell, &l->share, w->changed);

@@ -117,8 +117,9 @@ void share_bell_close(struct share_bell *, const struct share *, int inherited);
 /* Rings from now on for what is waited for there, and no longer for another; what was there before is for the caller to look at, afterwards. */
 void share_bell_arm(struct share_bell *, const struct share *, struct ring_wait *);
 void share_bell_disarm(struct share_bell *, const struct share *);
-/* Silent again. True: a user has gone meanwhile. */
-bool share_bell_drain(const struct share_bell *);
+/* Silent again. What had rung? */
+enum { BELL_SILENT, BELL_CHANGED, BELL_GONE /* a user has gone, or it cannot be told */ };
+int share_bell_drain(const struct share_bell *);
 
 /* ---- links ---------------------------------------------------------------------------------------------------------------------------- */
 
