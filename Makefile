@@ -42,6 +42,11 @@ bench: all
 	ninja -C $(BUILD) bench/bars bench/rings bench/durable
 	status=0; $(BUILD)/bench/bars || status=$$?; $(BUILD)/bench/rings || status=$$?; $(BUILD)/bench/durable $(BUILD) || status=$$?; exit $$status
 
+# the command in one file that needs the C library and nothing else, for machines where nothing can be installed
+portable: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) tool/ipcway-portable
+	@cp -f $(BUILD)/tool/ipcway-portable ./ipcway-portable
+
 install: all
 	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD)
 
@@ -49,6 +54,6 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) build-* ./ipcway
+	rm -rf $(BUILD) build-* ./ipcway ./ipcway-portable
 
-.PHONY: all demo check check-all prove bench install format clean
+.PHONY: all demo check check-all prove bench portable install format clean

@@ -10,6 +10,6 @@ struct column {
         int wrap;  /* 1: gives way first when the terminal is narrow */
 };
 
-struct table *table_new(const struct column *, unsigned count); /* NULL: no memory */
+struct table *table_new(const struct column *, unsigned count); /* the columns stay where they are; NULL: no memory */
 int table_row(struct table *, const char *const *cells);        /* copies; NULL cell: empty. -ENOMEM */
 int table_print(struct table *);                                /* prints and frees. DONE or FAILED */
