@@ -102,9 +102,9 @@ const struct command command_deadlocks = {
         .name = "deadlocks",
         .group = "See",
         .arguments = "",
-        .summary = "processes that wait for each other in a circle, over pipes, sockets and locks alike",
-        .text = "Locks alone make it certain; pipes and sockets likely, since all who hold the other end are seen to wait; a mutex in memory, or processes that may\n"
-                "not be looked into, possible. Status: 0 none, 1 found, 2 trouble.\n",
+        .summary = "processes that wait for each other in a circle, over pipes, sockets, queues, semaphores and locks alike",
+        .text = "Locks alone make it certain; pipes and sockets likely, since all who hold the other end are seen to wait; a mutex in memory, what\n"
+                "anybody may open by its name, or processes that may not be looked into, possible. Status: 0 none, 1 found, 2 trouble.\n",
         .settings = settings,
         .run = run,
 };

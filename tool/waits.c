@@ -11,7 +11,7 @@ struct ipw_probe *waits_take(void)
         struct ipw_probe *p;
         struct ipw_why why;
 
-        if (ipw_probe_take(&p, &why) < 0) {
+        if (ipw_probe_take(&p, 0, &why) < 0) {
                 (void)say_why(&why);
                 return NULL;
         }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who waits for whom: a picture of all processes of this machine that the caller may see, at one moment. And of one ring: who uses it.
+ * Who waits for whom, and what there is to wait at: a picture of all processes of this machine that the caller may see, at one moment. And of
+ * one ring: who uses it.
  *
  *      struct ipw_probe *p;
- *      if (ipw_probe_take(&p, &why) < 0)
+ *      if (ipw_probe_take(&p, 0, &why) < 0)
  *              errx(1, "%s", why.text);
  *      size_t n;
  *      const struct ipw_probe_wait *w = ipw_probe_waits(p, &n);
  *
  * Taking it changes nothing: no descriptor of another process is opened or copied, nothing is read from a pipe, queue or socket, no file of another's
- * filesystem is touched. It comes from /proc and the kernel's list of sockets. To see in which call another user's process sleeps takes CAP_SYS_PTRACE; what
- * may not be seen is said to be hidden, never left out.
+ * filesystem is touched, no access time moves. It comes from /proc and the kernel's list of sockets; how full a POSIX queue is, and what a semaphore stands at,
+ * from the object itself. To see in which call another user's process sleeps takes CAP_SYS_PTRACE; what may not be seen is said to be hidden, never left out.
  *
  * A picture is made of many looks, one after the other. A thread counts as waiting only if it was in the same call with the same arguments at the first and the
  * last of them, and had not run in between.
@@ -24,6 +25,11 @@
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
+
+/* What to look for besides the waits; ORed. */
+enum {
+        IPW_PROBE_OBJECTS = 1,
+};
 
 /* How a wait may end. */
 enum {
@@ -57,13 +63,79 @@ struct ipw_probe_wait {
         size_t waker_count;  /* 0 with OPEN: nobody can be named */
 };
 
+/* What became of the attempt to see something. */
+enum {
+        IPW_FACT_SEEN = 1,
+        IPW_FACT_VANISHED = 2,    /* it had gone before it could be looked at */
+        IPW_FACT_DENIED = 3,      /* this caller may not; `text` says who may */
+        IPW_FACT_UNSUPPORTED = 4, /* nobody could without changing it, or this kernel cannot tell; `text` says which */
+};
+
+struct ipw_probe_fact {
+        const char *name;   /* "messages", "state": see ipcway-ls(1) */
+        const char *text;   /* the value, or why there is none */
+        int64_t number;     /* the value, if it is a number; else -1 */
+        int state;          /* IPW_FACT_* */
+        const char *source; /* "/proc/12/fdinfo/4" */
+};
+
+/* What a process does with an object; ORed. */
+enum {
+        IPW_USE_READS = 1, /* has it open so, or may */
+        IPW_USE_WRITES = 2,
+        IPW_USE_MAPS = 4,   /* has it in its memory */
+        IPW_USE_HOLDS = 8,  /* a lock */
+        IPW_USE_WAITS = 16, /* is blocked there now */
+        IPW_USE_MADE = 32,  /* the kernel remembers it as the one who made it; may be long gone */
+        IPW_USE_LAST = 64,  /* the kernel remembers it as the last who did something to it; may be long gone */
+};
+
+struct ipw_probe_user {
+        pid_t pid; /* 0 with MADE and LAST: a process of another pid namespace */
+        int fd;    /* the first of its descriptors of this object; -1: none */
+        unsigned how;
+};
+
+/* Something through which processes talk, or at which they wait. */
+struct ipw_probe_object {
+        const char *kind; /* the scheme of its address, or what the kernel calls it: "eventfd" */
+        const char *
+                address; /* as the other functions take it. What has no name has its number in brackets, "pipe:[4711]": that is known here alone */
+        const char *name;                    /* a path, a key, ...: bytes as others chose them; "" */
+        uint64_t device, inode;              /* of its file; an id of System V is an inode, too */
+        uid_t uid;                           /* of its owner; -1: not known */
+        int named;                           /* it can be found by its name */
+        const struct ipw_probe_object *peer; /* a socket's other end, if it is on this machine */
+        const struct ipw_probe_user *users;  /* by pid */
+        size_t user_count;
+        const struct ipw_probe_fact *facts;
+        size_t fact_count;
+        int state; /* IPW_FACT_DENIED: it has users who may not be seen, or nothing can be said of it but that it is there */
+};
+
+struct ipw_probe_process {
+        pid_t pid, parent;
+        uid_t uid;
+        int64_t started; /* seconds since 1970; 0: not known */
+        const char *name;
+        int hidden;                                 /* what it holds may not be seen by this caller */
+        uint64_t pending, blocked, ignored, caught; /* signals; bit 0 is the first. Pending and blocked: by any of its threads */
+};
+
 struct ipw_probe;
-/* Errors: -ENOMEM, or the kernel's where /proc cannot be read. */
-int ipw_probe_take(struct ipw_probe **, struct ipw_why *);
+/* `what` is 0 or of IPW_PROBE_*. Errors: -EINVAL, -ENOMEM, or the kernel's where /proc cannot be read. */
+int ipw_probe_take(struct ipw_probe **, unsigned what, struct ipw_why *);
 /* All threads that wait, by process and thread. */
 const struct ipw_probe_wait *ipw_probe_waits(const struct ipw_probe *, size_t *n);
+/* All objects, by kind and address; none without IPW_PROBE_OBJECTS. */
+const struct ipw_probe_object *ipw_probe_objects(const struct ipw_probe *, size_t *n);
+const struct ipw_probe_fact *ipw_probe_fact(const struct ipw_probe_object *, const char *name); /* NULL: it has no such */
+/* What could not be looked for, each in a sentence with what would help: "POSIX queues that nobody has open: ...". */
+const char *const *ipw_probe_gaps(const struct ipw_probe *, size_t *n);
 /* How many processes were seen, and how many of them may not be looked into by this caller. */
 size_t ipw_probe_processes(const struct ipw_probe *, size_t *hidden);
+const struct ipw_probe_process *ipw_probe_process(const struct ipw_probe *, pid_t); /* NULL: it was not seen */
+const struct ipw_probe_process *ipw_probe_process_at(const struct ipw_probe *, size_t);
 void ipw_probe_free(struct ipw_probe *);
 
 /* ---- rings: who uses one, what waits in it, what the dead have left ------------------------------------------------------------------ */

@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/futex.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +17,11 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "bytes.h"
-#include "cleanup.h"
 #include "snapshot.h"
 #include "sys.h"
 
@@ -36,8 +38,8 @@ enum shape {
         CONNECTS,
         WAITS_CHILD,
         FUTEX,
-        SYSV_QUEUE,
-        SYSV_SEMAPHORE,
+        MESSAGES,
+        SEMAPHORES,
         SIGNALS,
         PAUSES,
 };
@@ -92,10 +94,10 @@ static const struct call calls[] = {
         { SYS_wait4, "wait(2)", WAITS_CHILD, -1, NULL },
         { SYS_waitid, "waitid(2)", WAITS_CHILD, -1, NULL },
         { SYS_futex, "futex(2)", FUTEX, 3, NULL },
-        { SYS_msgrcv, "msgrcv(2)", SYSV_QUEUE, -1, "until somebody sends such a message" },
-        { SYS_msgsnd, "msgsnd(2)", SYSV_QUEUE, -1, "which is full, until somebody takes a message" },
-        { SYS_semop, "semop(2)", SYSV_SEMAPHORE, -1, "until somebody changes it" },
-        { SYS_semtimedop, "semop(2)", SYSV_SEMAPHORE, 3, "until somebody changes it" },
+        { SYS_msgrcv, "msgrcv(2)", MESSAGES, -1, "until somebody sends such a message" },
+        { SYS_msgsnd, "msgsnd(2)", MESSAGES, -1, "which is full, until somebody takes a message" },
+        { SYS_semop, "semop(2)", SEMAPHORES, -1, "until somebody changes it" },
+        { SYS_semtimedop, "semop(2)", SEMAPHORES, 3, "until somebody changes it" },
 #ifdef SYS_pause
         { SYS_pause, "pause(2)", SIGNALS, -1, "until a signal comes" },
 #endif
@@ -130,21 +132,55 @@ static int add_target(struct work *w, const struct target *target)
         return 0;
 }
 
+/* The thread waits at this object. */
+static int add_site(struct work *w, struct key key)
+{
+        struct site *item;
+
+        if (!(w->probe->what & IPW_PROBE_OBJECTS))
+                return 0;
+        item = list_add(&w->probe->sites);
+        if (!item)
+                return -ENOMEM;
+        *item = (struct site){ .thread = (uint32_t)(w->thread - w->probe->threads.at), .key = key };
+        return 0;
+}
+
+/* The key by which the object behind a descriptor is known. */
+static struct key key_of_hold(const struct work *w, const struct hold *hold)
+{
+        if (hold->key.kind != KIND_OTHER)
+                return hold->key;
+        return (struct key){ .kind = KIND_DESCRIPTOR, .device = (uint64_t)w->process->pid, .inode = (uint64_t)hold->fd };
+}
+
 /* Only somebody who uses the other end of this descriptor can end it; if that cannot be told, anybody. */
 static int add_end(struct work *w, int fd, unsigned ways)
 {
+        const struct inet_socket *inet;
         const struct unix_socket *socket;
         const struct hold *hold;
         struct target target = { .way = ways == IPW_RECV ? IPW_SEND : IPW_RECV };
+        int r;
 
         if (key_of_fd(w->probe, w->process, fd, &hold) < 0) {
                 w->thread->anybody = true;
                 return 0;
         }
+        r = add_site(w, key_of_hold(w, hold));
+        if (r < 0)
+                return r;
         target.key = hold->key;
         target.named = hold->named;
-        if (hold->key.kind == KIND_PIPE)
+        if (hold->key.kind == KIND_PIPE || hold->key.kind == KIND_QUEUE)
                 return add_target(w, &target);
+        inet = hold->key.kind == KIND_INET ? find_inet(w->probe, hold->key.inode) : NULL;
+        inet = inet && inet->tcp && inet->state == TCP_ESTABLISHED ? find_inet_peer(w->probe, inet) : NULL;
+        if (inet) {
+                target.key.inode = inet->inode;
+                target.way = 0;
+                return add_target(w, &target);
+        }
         socket = hold->key.kind == KIND_UNIX ? find_socket(w->probe, hold->key.inode) : NULL;
         if (socket && socket->peer) {
                 target.key.inode = socket->peer;
@@ -156,6 +192,18 @@ static int add_end(struct work *w, int fd, unsigned ways)
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void name_inet(struct thread *t, const struct inet_socket *s)
+{
+        char local[INET_TEXT], remote[INET_TEXT];
+
+        inet_text(&s->local, local);
+        inet_text(&s->remote, remote);
+        if (s->remote.port)
+                (void)snprintf(t->object, sizeof(t->object), "%s %.57s to %.57s", s->tcp ? "TCP" : "UDP", local, remote);
+        else
+                (void)snprintf(t->object, sizeof(t->object), "%s %s", s->tcp ? "TCP" : "UDP", local);
+}
 
 static void name_fd(struct work *w, int fd)
 {
@@ -184,6 +232,12 @@ static void name_fd(struct work *w, int fd)
                         socket = find_socket(w->probe, socket->peer);
                 (void)snprintf(t->object, sizeof(t->object), "Unix socket %.108s", socket && socket->name[0] ? socket->name : to + 7);
                 return;
+        case KIND_INET:
+                name_inet(t, find_inet(w->probe, hold->key.inode));
+                return;
+        case KIND_QUEUE:
+                (void)snprintf(t->object, sizeof(t->object), "queue %.110s", to);
+                return;
         case KIND_SOCKET:
                 (void)snprintf(t->object, sizeof(t->object), "%.120s", to);
                 return;
@@ -201,7 +255,7 @@ static int decode_end(struct work *w, unsigned way)
 
         name_fd(w, fd);
         if (!w->thread->note && key_of_fd(w->probe, w->process, fd, &hold) == 0 &&
-            (hold->key.kind == KIND_PIPE || hold->key.kind == KIND_UNIX || hold->key.kind == KIND_SOCKET))
+            (hold->key.kind == KIND_PIPE || hold->key.kind == KIND_UNIX || hold->key.kind == KIND_INET || hold->key.kind == KIND_SOCKET))
                 w->thread->note = way == IPW_RECV ? "which is empty" : "which is full";
         return add_end(w, fd, way);
 }
@@ -210,6 +264,7 @@ static int add_lock(struct work *w, int fd, const struct target *how)
 {
         const struct hold *hold;
         struct target target = *how;
+        int r;
 
         name_fd(w, fd);
         if (key_of_fd(w->probe, w->process, fd, &hold) < 0) {
@@ -217,7 +272,8 @@ static int add_lock(struct work *w, int fd, const struct target *how)
                 return 0;
         }
         target.key = (struct key){ .kind = KIND_LOCK, .device = hold->key.device, .inode = hold->key.inode };
-        return add_target(w, &target);
+        r = add_site(w, target.key);
+        return r < 0 ? r : add_target(w, &target);
 }
 
 static int decode_flock(struct work *w)
@@ -331,6 +387,7 @@ static int decode_open(struct work *w)
         uint64_t address = w->a[1];
         struct look look;
         char name[128], path[192];
+        int r;
 
 #ifdef SYS_open
         if (strtol(w->thread->line, NULL, 10) == SYS_open)
@@ -348,9 +405,16 @@ static int decode_open(struct work *w)
                 (void)snprintf(path, sizeof(path), "%d/root%s", (int)w->process->pid, name);
         else
                 (void)snprintf(path, sizeof(path), "%d/cwd/%s", (int)w->process->pid, name);
-        if (w->probe->source->ops->look(w->probe->source, path, true, &look) == 0 && S_ISFIFO(look.mode))
-                w->thread->note = "a FIFO, until somebody opens its other end";
-        return 0;
+        if (w->probe->source->ops->look(w->probe->source, path, true, &look) < 0 || !S_ISFIFO(look.mode))
+                return 0;
+        w->thread->note = "a FIFO, until somebody opens its other end";
+        r = add_site(w, (struct key){ .kind = KIND_PIPE, .device = look.device, .inode = look.inode });
+        if (r < 0)
+                return r;
+        /* who that is cannot be seen; but if it works together with others through memory, one of them it is, as a rule */
+        w->thread->anybody = false;
+        w->thread->memory = true;
+        return add_target(w, &(struct target){ .key = { .kind = KIND_NEIGHBOUR, .inode = (uint64_t)w->process->pid }, .named = true });
 }
 
 static int decode_child(struct work *w, long number)
@@ -375,40 +439,27 @@ static int decode_child(struct work *w, long number)
         return r;
 }
 
-/* "7f..-7f.. rw-s 00000000 00:1b 1234   /dev/shm/sem.jobs": the name begins at the first slash, and there may be none. */
-static bool is_mapped(const char *line, uint64_t address, const char **path, bool *shared)
+/* What others have in memory, too: a semaphore, a lock, a word that means something to them alone. Who has it there could end the wait. */
+static int decode_shared(struct work *w, const struct mapping *m)
 {
-        const char *at = line, *rights;
-        uint64_t from, to;
+        struct thread *t = w->thread;
+        const struct memory_file *file;
+        int r;
 
-        if (!next_number(&at, 16, &from) || *at++ != '-' || !next_number(&at, 16, &to) || address < from || address >= to)
-                return false;
-        rights = at + strspn(at, " ");
-        *shared = strlen(rights) > 3 && rights[3] == 's';
-        *path = strchr(rights, '/');
-        return true;
-}
-
-/* Which file lies at this address, if several processes share it; "" else. */
-static void mapped_at(struct work *w, uint64_t address, char *out, size_t room)
-{
-        enum { ROOM = 1 << 18 };
-        struct source *s = w->probe->source;
-        _cleanup_(freep)
-        char *text = sys_alloc("room for a list of mappings", ROOM);
-        const char *path = NULL;
-        bool found = false, shared = false;
-        char name[64];
-
-        (void)snprintf(name, sizeof(name), "%d/maps", (int)w->process->pid);
-        if (text && s->ops->read(s, name, text, ROOM) > 0)
-                for (char *line = text, *next; line && !found; line = next) {
-                        next = strchr(line, '\n');
-                        if (next)
-                                *next++ = 0;
-                        found = is_mapped(line, address, &path, &shared);
-                }
-        (void)snprintf(out, room, "%s", found && shared && path ? path : "");
+        r = scan_files(w->probe);
+        if (r < 0)
+                return r;
+        /* by what it is, not by what the mapping is called: who makes a semaphore has mapped it under another name, "(deleted)" */
+        file = find_file(w->probe, &m->key);
+        if (file && is_semaphore_file(file->name, file->look.size)) {
+                (void)snprintf(t->object, sizeof(t->object), "semaphore /%.100s", file->name + SEMAPHORE_PREFIX);
+                t->note = "until somebody posts it";
+        } else {
+                (void)snprintf(t->object, sizeof(t->object), "%.100s, byte %" PRIu64, m->path, w->a[0] - m->from + m->offset);
+                t->note = "until somebody changes it";
+        }
+        t->memory = true;
+        return add_target(w, &(struct target){ .key = m->key, .named = true });
 }
 
 /* A mutex of the GNU C library: the word, a count, and the thread that holds it. */
@@ -418,31 +469,82 @@ static int decode_futex(struct work *w)
                 int32_t word, count, owner, users;
         } m;
         uint64_t command = w->a[1] & FUTEX_CMD_MASK;
-        char path[128];
+        const struct mapping *mapping = NULL;
+        struct thread *t = w->thread;
+        int r = 0;
 
-        mapped_at(w, w->a[0], path, sizeof(path));
-        if (strncmp(path, "/dev/shm/sem.", 13) == 0)
-                (void)snprintf(w->thread->object, sizeof(w->thread->object), "semaphore /%.100s", path + 13);
-        else
-                (void)snprintf(w->thread->object, sizeof(w->thread->object), "%.120s", path);
-        if (strncmp(w->thread->object, "semaphore", 9) == 0) {
-                w->thread->note = "until somebody posts it";
-        } else if ((command == FUTEX_WAIT || command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2) && w->a[2] == 2 &&
-                   memory(w, w->a[0], &m, sizeof(m)) == 0 && m.word == 2 && m.owner > 0 && m.owner != w->thread->tid) {
-                w->thread->memory = true;
-                w->thread->note = "for a mutex";
-                return add_target(w, &(struct target){ .key = { .kind = KIND_THREAD, .inode = (uint64_t)m.owner } });
-        } else {
-                w->thread->note = "for another thread (a condition, a semaphore, the end of a thread)";
+        if (!(w->a[1] & FUTEX_PRIVATE_FLAG)) {
+                r = scan_mappings(w->probe);
+                mapping = find_mapping(w->probe, w->process, w->a[0]);
         }
-        w->thread->anybody = true;
+        if (r == 0 && mapping)
+                r = add_site(w, mapping->key);
+        if (r < 0)
+                return r;
+        if ((command == FUTEX_WAIT || command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2) && w->a[2] == 2 &&
+            memory(w, w->a[0], &m, sizeof(m)) == 0 && m.word == 2 && m.owner > 0 && m.owner != t->tid) {
+                if (mapping)
+                        (void)snprintf(t->object, sizeof(t->object), "%.120s", mapping->path);
+                t->memory = true;
+                t->note = "for a mutex";
+                return add_target(w, &(struct target){ .key = { .kind = KIND_THREAD, .inode = (uint64_t)m.owner } });
+        }
+        if (mapping)
+                return decode_shared(w, mapping);
+        t->note = "for another thread (a condition, a semaphore, the end of a thread)";
+        t->anybody = true;
         return 0;
 }
 
-static void name_id(struct work *w, const char *what)
+/* System V: the kernel remembers the last who did something there. It may be the one who will, or who holds it; or not. */
+static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
 {
-        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V %s id=%d", what, (int)w->a[0]);
-        w->thread->anybody = true;
+        struct key key = { .kind = kind, .inode = w->a[0] & UINT32_MAX };
+        int r;
+
+        r = add_site(w, key);
+        if (r < 0)
+                return r;
+        if (last <= 0 || last == w->process->pid || !find_process(w->probe, last)) {
+                w->thread->anybody = true;
+                return 0;
+        }
+        w->thread->memory = true;
+        return add_target(w, &(struct target){ .key = key, .named = true, .last = last, .way = way });
+}
+
+static int decode_sysv_queue(struct work *w, bool receives)
+{
+        const struct sysv *queue = find_sysv(w->probe, SYSV_QUEUE, (int)w->a[0]);
+
+        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V queue id=%d", (int)w->a[0]);
+        return add_last(w, KIND_SYSV_QUEUE, queue ? (receives ? queue->sender : queue->receiver) : 0, receives ? IPW_SEND : IPW_RECV);
+}
+
+/* Of several operations the first that cannot be done is waited for. */
+static int decode_sysv_semaphore(struct work *w)
+{
+        enum { MOST = 32 };
+        struct source *s = w->probe->source;
+        struct semaphore_look look = { 0 };
+        struct sembuf operations[MOST];
+        uint64_t n = w->a[2];
+        pid_t last = 0;
+
+        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V semaphore id=%d", (int)w->a[0]);
+        if (n <= MOST && memory(w, w->a[1], operations, n * sizeof(operations[0])) == 0)
+                for (uint64_t i = 0; i < n; i++) {
+                        const struct sembuf *o = &operations[i];
+
+                        if (o->sem_op > 0 || s->ops->semaphore(s, (int)w->a[0], o->sem_num, &look) < 0 ||
+                            (o->sem_op == 0 ? look.value == 0 : look.value >= -o->sem_op))
+                                continue;
+                        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V semaphore id=%d, number %u of it",
+                                       (int)w->a[0], o->sem_num);
+                        last = look.last;
+                        break;
+                }
+        return add_last(w, KIND_SYSV_SEMAPHORE, last, 0);
 }
 
 static int decode_shape(struct work *w, const struct call *c)
@@ -473,15 +575,15 @@ static int decode_shape(struct work *w, const struct call *c)
         case FUTEX:
                 return decode_futex(w);
         case QUEUE:
+                name_fd(w, (int)w->a[0]);
+                return add_end(w, (int)w->a[0], c->number == SYS_mq_timedreceive ? IPW_RECV : IPW_SEND);
         case CONNECTS:
                 name_fd(w, (int)w->a[0]);
                 break;
-        case SYSV_QUEUE:
-                name_id(w, "queue");
-                break;
-        case SYSV_SEMAPHORE:
-                name_id(w, "semaphore");
-                break;
+        case MESSAGES:
+                return decode_sysv_queue(w, c->number == SYS_msgrcv);
+        case SEMAPHORES:
+                return decode_sysv_semaphore(w);
         case PAUSES:
                 w->thread->timed = true;
                 break;

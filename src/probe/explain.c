@@ -66,10 +66,34 @@ static void say_who(struct sentence *s, const struct ipw_probe *p, const struct 
                 say(s, ": ");
                 say_wakers(s, p, t, " or ");
                 return;
+        case KIND_SYSV_QUEUE:
+        case KIND_SYSV_SEMAPHORE:
+                say(s, "; the last to %s was ",
+                    first->way == IPW_SEND   ? "send there"
+                    : first->way == IPW_RECV ? "receive there"
+                                             : "change it");
+                say_wakers(s, p, t, " or ");
+                return;
+        case KIND_QUEUE:
+                say(s, "; open for that in ");
+                say_wakers(s, p, t, " and ");
+                return;
+        case KIND_MEMORY:
+        case KIND_SYSV_MEMORY:
+                say(s, "; in the memory of ");
+                say_wakers(s, p, t, " and ");
+                return;
+        case KIND_NEIGHBOUR:
+                say(s, "; it shares memory with ");
+                say_wakers(s, p, t, " and ");
+                return;
         default:
                 say(s, ", until ");
                 say_wakers(s, p, t, " or ");
-                say(s, "%s", first->key.kind == KIND_UNIX ? " answers or closes" : first->way == IPW_SEND ? " writes or closes" : " reads");
+                say(s, "%s",
+                    first->key.kind == KIND_UNIX || first->key.kind == KIND_INET ? " answers or closes"
+                    : first->way == IPW_SEND                                     ? " writes or closes"
+                                                                                 : " reads");
         }
 }
 

@@ -11,34 +11,25 @@
 
 #include "snapshot.h"
 
-static struct process *find_process(struct ipw_probe *p, pid_t pid)
-{
-        for (uint32_t i = 0; i < p->processes.count; i++)
-                if (p->processes.at[i].pid == pid)
-                        return &p->processes.at[i];
-        return NULL;
-}
-
 static bool in_the_way(const struct lock *l, const struct target *t)
 {
-        return l->device == t->key.device && l->inode == t->key.inode && l->flock == t->flock && l->from <= t->to && t->from <= l->to &&
-               (l->exclusive || !t->shared);
+        return l->device == t->key.device && l->inode == t->key.inode && l->kind != LOCK_LEASE && !l->waits &&
+               (l->kind == LOCK_FLOCK) == t->flock && l->from <= t->to && t->from <= l->to && (l->exclusive || !t->shared);
 }
 
 /* Does this descriptor hold a lock there? "lock:	1: OFDLCK  ADVISORY  WRITE -1 fd:00:1234 0 EOF" */
-static bool holds_lock(struct ipw_probe *p, const struct process *process, const struct hold *h, const struct target *t)
+bool holds_lock(struct ipw_probe *p, const struct process *process, const struct hold *h, const struct target *t)
 {
         struct source *s = p->source;
         char path[64], text[4096];
         const char *at = text;
         struct lock lock;
-        bool waits;
 
         (void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)process->pid, h->fd);
         if (s->ops->read(s, path, text, sizeof(text)) < 0)
                 return false;
         while (line_value(at, "lock:", &at))
-                if (parse_lock(at, &lock, &waits) == 0 && !waits && in_the_way(&lock, t))
+                if (parse_lock(at, &lock) == 0 && !lock.waits && (!t || in_the_way(&lock, t)))
                         return true;
         return false;
 }
@@ -68,7 +59,7 @@ static int find_lockers(struct ipw_probe *p, struct thread *t, const struct targ
 
                 if (!in_the_way(l, target))
                         continue;
-                if (l->pid > 0 && !l->flock)
+                if (l->pid > 0 && l->kind != LOCK_FLOCK)
                         r = add_waker(p, t, l->pid);
                 else
                         unnamed = true; /* it belongs to a descriptor that several processes may share */
@@ -93,6 +84,34 @@ static bool has_name(const struct ipw_probe *p, const struct thread *t)
         return false;
 }
 
+static int find_mappers(struct ipw_probe *p, struct thread *t, const struct key *key)
+{
+        int r = 0;
+
+        for (uint32_t i = 0; i < p->mappings.count && r == 0; i++)
+                if (same_key(&p->mappings.at[i].key, key))
+                        r = add_waker(p, t, p->processes.at[p->mappings.at[i].process].pid);
+        return r;
+}
+
+/* All who can write what this process can write, too, itself left out. */
+static int find_neighbours(struct ipw_probe *p, struct thread *t)
+{
+        int r = scan_mappings(p);
+
+        for (uint32_t i = 0; i < p->mappings.count && r == 0; i++) {
+                const struct mapping *m = &p->mappings.at[i];
+
+                for (uint32_t k = 0; k < p->mappings.count && r == 0 && m->process == t->process && m->writable; k++) {
+                        const struct mapping *other = &p->mappings.at[k];
+
+                        if (other->process != t->process && other->writable && same_key(&other->key, &m->key))
+                                r = add_waker(p, t, p->processes.at[other->process].pid);
+                }
+        }
+        return r;
+}
+
 static int find_wakers(struct ipw_probe *p, struct thread *t)
 {
         int r = 0;
@@ -105,6 +124,12 @@ static int find_wakers(struct ipw_probe *p, struct thread *t)
                         r = find_lockers(p, t, &target);
                 else if (target.key.kind == KIND_PROCESS)
                         r = add_waker(p, t, (pid_t)target.key.inode);
+                else if (target.last)
+                        r = add_waker(p, t, target.last);
+                else if (target.key.kind == KIND_MEMORY || target.key.kind == KIND_SYSV_MEMORY)
+                        r = find_mappers(p, t, &target.key);
+                else if (target.key.kind == KIND_NEIGHBOUR)
+                        r = find_neighbours(p, t);
                 else if (target.key.kind == KIND_THREAD)
                         for (uint32_t i = 0; i < p->threads.count && r == 0; i++) {
                                 if ((uint64_t)p->threads.at[i].tid == target.key.inode)
@@ -120,9 +145,39 @@ static int find_wakers(struct ipw_probe *p, struct thread *t)
         }
         if (!t->wakers)
                 t->anybody = true; /* whoever it is cannot be seen, or is gone meanwhile */
-        if (has_name(p, t) && t->wakers == 1 && p->wakers.at[t->first_waker] == p->processes.at[t->process].pid)
-                t->anybody = true; /* who keeps the other end open itself waits for those who will come */
         return r;
+}
+
+/* Does a thread of that process wait for the same? */
+static bool waits_for(const struct ipw_probe *p, pid_t pid, const struct target *target)
+{
+        const struct process *process = find_process(p, pid);
+
+        for (uint32_t i = 0; process && i < process->threads; i++) {
+                const struct thread *t = &p->threads.at[process->first_thread + i];
+
+                for (uint32_t n = t->first_target; t->state == SLEEPS && n < t->first_target + t->targets; n++)
+                        if (p->targets.at[n].way == target->way && same_key(&p->targets.at[n].key, &target->key))
+                                return true;
+        }
+        return false;
+}
+
+/*
+ * What has a name others may come to. If all who could end the wait are in it themselves (workers at one queue; one who keeps the other end of its own FIFO
+ * open), they wait for those who will come.
+ */
+static void find_pools(struct ipw_probe *p)
+{
+        for (uint32_t i = 0; i < p->threads.count; i++) {
+                struct thread *t = &p->threads.at[i];
+                bool all = t->state == SLEEPS && has_name(p, t);
+
+                for (uint32_t k = t->first_waker; k < t->first_waker + t->wakers && all; k++)
+                        all = waits_for(p, p->wakers.at[k], &p->targets.at[t->first_target]);
+                if (all)
+                        t->anybody = true;
+        }
 }
 
 /* A mutex is let go by one thread; all else may be done by any thread of the process. */
@@ -274,6 +329,8 @@ int judge(struct ipw_probe *p)
         for (uint32_t i = 0; i < p->threads.count && r == 0; i++)
                 if (p->threads.at[i].state == SLEEPS)
                         r = find_wakers(p, &p->threads.at[i]);
+        if (r == 0)
+                find_pools(p);
         while (r == 0 && more) {
                 more = false;
                 for (uint32_t i = 0; i < p->threads.count; i++) {

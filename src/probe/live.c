@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* This machine, as a source. */
 #include <dirent.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
-#include <linux/unix_diag.h>
-#include <netinet/tcp.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/sem.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
+#include "bytes.h"
 #include "cleanup.h"
 #include "source.h"
 #include "sys.h"
@@ -51,7 +52,11 @@ static int live_list(struct source *s, const char *path, int (*entry)(void *, co
         list = sys_alloc("room for a folder of /proc", ROOM);
         if (!list)
                 return -ENOMEM;
-        fd = sys_openat("a folder of /proc", of(s)->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* a folder of objects must not show that it was read, if that can be had */
+        if (strncmp(path, "self/root/", 10) == 0)
+                fd = sys_openat("a folder of objects", of(s)->proc, path, O_RDONLY | O_NOATIME | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                fd = sys_openat("a folder of /proc", of(s)->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return fd;
         while (r == 0 && (n = sys_getdents("what is in it", fd, list, ROOM)) != 0) {
@@ -61,7 +66,7 @@ static int live_list(struct source *s, const char *path, int (*entry)(void *, co
                         const struct dirent64 *d = (const void *)(list + at);
 
                         at += d->d_reclen;
-                        if (d->d_name[0] != '.')
+                        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
                                 r = entry(context, d->d_name);
                 }
         }
@@ -90,7 +95,10 @@ static int live_look(struct source *s, const char *path, bool follow, struct loo
                 return r;
         *out = (struct look){ .device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor,
                               .inode = st.stx_ino,
+                              .size = st.stx_size,
+                              .used = st.stx_blocks * 512,
                               .mode = st.stx_mode,
+                              .uid = st.stx_uid,
                               .names = st.stx_nlink };
         return 0;
 }
@@ -104,83 +112,74 @@ static int live_memory(struct source *s, pid_t pid, uint64_t address, void *data
         return n < 0 ? (int)n : n == (ssize_t)size ? 0 : -EFAULT;
 }
 
-/* ---- Unix sockets ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- objects of the kernel that have no file in /proc --------------------------------------------------------------------------------------- */
 
-static void read_socket(const struct nlmsghdr *h, struct unix_socket *out)
+static int live_queue(struct source *s, const char *name, struct queue_look *out)
 {
-        const struct unix_diag_msg *m = NLMSG_DATA(h);
-        int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
-        const struct rtattr *a = (const void *)((const char *)h + NLMSG_LENGTH(sizeof(*m)));
-
-        *out = (struct unix_socket){ .inode = m->udiag_ino, .listens = m->udiag_state == TCP_LISTEN };
-        for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-                if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(a) >= sizeof(out->peer))
-                        memcpy(&out->peer, RTA_DATA(a), sizeof(out->peer));
-                if (a->rta_type == UNIX_DIAG_NAME && RTA_PAYLOAD(a) > 0) {
-                        size_t size = RTA_PAYLOAD(a) < sizeof(out->name) - 1 ? RTA_PAYLOAD(a) : sizeof(out->name) - 1;
-
-                        memcpy(out->name, RTA_DATA(a), size);
-                        if (out->name[0] == 0)
-                                out->name[0] = '@';
-                }
-        }
-}
-
-/* One answer of the kernel, which holds several. 1: that was all. */
-static int read_sockets(const struct nlmsghdr *h, size_t size, int (*each)(void *, const struct unix_socket *), void *context)
-{
-        struct unix_socket one;
-        int r;
-
-        for (; NLMSG_OK(h, size); h = NLMSG_NEXT(h, size)) {
-                if (h->nlmsg_type == NLMSG_DONE)
-                        return 1;
-                if (h->nlmsg_type == NLMSG_ERROR) {
-                        const struct nlmsgerr *e = NLMSG_DATA(h);
-
-                        return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error < 0 ? e->error : -EPROTO;
-                }
-                if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
-                        continue;
-                read_socket(h, &one);
-                r = each(context, &one);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int live_unix_sockets(struct source *s, int (*each)(void *, const struct unix_socket *), void *context)
-{
-        enum { ROOM = 32768 };
-        struct {
-                struct nlmsghdr header;
-                struct unix_diag_req request;
-        } question = {
-                .header = { .nlmsg_len = sizeof(question), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-                .request = { .sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX, .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER },
-        };
         _cleanup_(sys_closep)
         int fd = -1;
-        _cleanup_(freep)
-        void *answer = NULL;
-        ssize_t n;
+        struct mq_attr attr;
+        struct stat st;
         int r;
 
         (void)s;
-        answer = sys_alloc("room for the list of sockets", ROOM);
-        if (!answer)
-                return -ENOMEM;
-        fd = sys_socket("ask the kernel for its sockets", AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+        fd = sys_mq_open("how full a queue is", name, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
         if (fd < 0)
                 return fd;
-        n = sys_send("all Unix sockets and who is connected to whom", fd, &question, sizeof(question), 0);
-        r = (int)(n < 0 ? n : 0);
-        while (r == 0) { /* it is there once it was asked for */
-                n = sys_recv("the list of sockets", fd, answer, ROOM, MSG_DONTWAIT);
-                r = n < 0 ? (int)n : n == 0 ? -EPROTO : read_sockets(answer, (size_t)n, each, context);
+        r = sys_fstat("which queue it is", fd, &st);
+        if (r < 0)
+                return r;
+        r = sys_mq_getattr("how full a queue is", fd, &attr);
+        if (r < 0)
+                return r;
+        *out = (struct queue_look){ .file = { .device = (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev),
+                                              .inode = st.st_ino,
+                                              .mode = st.st_mode,
+                                              .uid = st.st_uid,
+                                              .names = (uint32_t)st.st_nlink },
+                                    .messages = (uint32_t)attr.mq_curmsgs,
+                                    .room = (uint32_t)attr.mq_maxmsg,
+                                    .size = (uint32_t)attr.mq_msgsize };
+        return 0;
+}
+
+static int live_semaphore(struct source *s, int id, unsigned index, struct semaphore_look *out)
+{
+        static const int commands[] = { GETVAL, GETNCNT, GETZCNT, GETPID };
+        int answer[COUNT_OF(commands)];
+
+        (void)s;
+        for (size_t i = 0; i < COUNT_OF(commands); i++) {
+                answer[i] = sys_semctl("what a semaphore stands at, and who waits", id, (int)index, commands[i], NULL);
+                if (answer[i] < 0)
+                        return answer[i];
         }
-        return r < 0 ? r : 0;
+        *out = (struct semaphore_look){ .value = answer[0], .for_more = answer[1], .for_zero = answer[2], .last = answer[3] };
+        return 0;
+}
+
+/* It must not show that it was read, which its owner and root alone may ask for. */
+static int live_content(struct source *s, const char *path, void *data, size_t size, struct look *out)
+{
+        _cleanup_(sys_closep)
+        int fd = -1;
+        struct stat st;
+        ssize_t n;
+        int r;
+
+        fd = sys_openat("a semaphore's file", of(s)->proc, path, O_RDONLY | O_NOATIME | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return fd;
+        r = sys_fstat("is it still the same", fd, &st);
+        if (r < 0)
+                return r;
+        n = sys_pread("what the semaphore stands at", fd, data, size, 0);
+        if (n < 0)
+                return (int)n;
+        if ((size_t)n != size)
+                return -EBADMSG;
+        *out = (struct look){ .device = (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev), .inode = st.st_ino, .mode = st.st_mode };
+        return 0;
 }
 
 static const struct source_ops live_ops = {
@@ -190,6 +189,10 @@ static const struct source_ops live_ops = {
         .look = live_look,
         .memory = live_memory,
         .unix_sockets = live_unix_sockets,
+        .inet_sockets = live_inet_sockets,
+        .queue = live_queue,
+        .semaphore = live_semaphore,
+        .content = live_content,
 };
 
 int live_open(struct live *l)

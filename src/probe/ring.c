@@ -60,11 +60,10 @@ static int place_is_locked(struct ring_source *s, int which)
 
 static int place_person(struct ring_source *s, pid_t pid, struct ring_person *out)
 {
-        char path[32], text[1024], state = 0;
+        char path[32], text[1024];
+        struct stat_line line;
         _cleanup_(sys_closep)
         int fd = -1;
-        pid_t parent;
-        bool kernel;
         ssize_t n;
 
         if (sys_kill("is that process there", pid, 0) == -ESRCH)
@@ -75,10 +74,10 @@ static int place_person(struct ring_source *s, pid_t pid, struct ring_person *ou
         if (n <= 0)
                 return 0; /* it is hidden, or has just gone */
         text[n] = 0;
-        if (parse_stat(text, out->name, sizeof(out->name), &state, &parent, &kernel) < 0)
+        if (parse_stat(text, out->name, sizeof(out->name), &line) < 0)
                 return 0;
-        out->stopped = state == 'T' || state == 't';
-        out->start = parse_start(text);
+        out->stopped = line.state == 'T' || line.state == 't';
+        out->start = line.started;
         return 0;
 }
 

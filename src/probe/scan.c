@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
 #include "snapshot.h"
 #include "sys.h"
 
@@ -33,19 +32,9 @@ void *list_add_(void **at, uint32_t *count, uint32_t *room, size_t size)
         return item;
 }
 
-static bool has_gone(ssize_t error)
-{
-        return error == -ENOENT || error == -ESRCH;
-}
-static bool may_not(ssize_t error)
-{
-        return error == -EACCES || error == -EPERM;
-}
-
 struct walk {
         struct ipw_probe *probe;
         pid_t pid;
-        char state;
 };
 
 /* "NUMBER" or nothing of interest. */
@@ -74,12 +63,37 @@ static bool inode_in(const char *text, const char *prefix, uint64_t *inode)
         return true;
 }
 
+/* A queue that was opened by its name is "/name" and nothing more; which device queues are on is known where they are mounted, else one of them tells. */
+static bool is_queue(struct ipw_probe *p, const char *path, const struct look *file)
+{
+        enum { TEXT = 80 }; /* what the kernel says is the size of a queue */
+        struct queue_look queue;
+        uint64_t *device;
+
+        for (uint32_t i = 0; i < p->queue_devices.count; i++)
+                if (p->queue_devices.at[i] == file->device)
+                        return true;
+        if (file->device >> 32 || file->size != TEXT || strchr(path + 1, '/') || p->source->ops->queue(p->source, path, &queue) < 0 ||
+            queue.file.device != file->device || queue.file.inode != file->inode)
+                return false;
+        device = list_add(&p->queue_devices);
+        if (device)
+                *device = file->device;
+        return true;
+}
+
+static enum kind kind_of_file(struct ipw_probe *p, const char *path, const struct look *file)
+{
+        return S_ISFIFO(file->mode) ? KIND_PIPE : !S_ISREG(file->mode) ? KIND_OTHER : is_queue(p, path, file) ? KIND_QUEUE : KIND_FILE;
+}
+
 static int add_hold(void *context, const char *name)
 {
         struct walk *w = context;
-        struct source *s = w->probe->source;
+        struct ipw_probe *p = w->probe;
+        struct source *s = p->source;
         char path[64], to[4096];
-        struct hold hold = { .process = w->probe->processes.count - 1, .fd = number_of(name) }, *item;
+        struct hold hold = { .process = p->processes.count - 1, .fd = number_of(name) }, *item;
         struct look link, file = { 0 };
         ssize_t n;
 
@@ -95,18 +109,19 @@ static int add_hold(void *context, const char *name)
         if (inode_in(to, "pipe:[", &hold.key.inode) || to[0] == '/') {
                 if (s->ops->look(s, path, true, &file) < 0)
                         return 0;
-                hold.key = (struct key){ .kind = S_ISFIFO(file.mode)  ? KIND_PIPE
-                                                 : S_ISREG(file.mode) ? KIND_FILE
-                                                                      : KIND_OTHER,
-                                         .device = file.device,
-                                         .inode = file.inode };
-                hold.named = hold.key.kind == KIND_PIPE && to[0] == '/' && file.names > 0;
+                hold.key = (struct key){ .kind = kind_of_file(p, to, &file), .device = file.device, .inode = file.inode };
+                hold.named = to[0] == '/' && file.names > 0;
         } else if (inode_in(to, "socket:[", &hold.key.inode)) {
-                hold.key.kind = find_socket(w->probe, hold.key.inode) ? KIND_UNIX : KIND_SOCKET;
+                hold.key.kind = find_socket(p, hold.key.inode) ? KIND_UNIX : find_inet(p, hold.key.inode) ? KIND_INET : KIND_SOCKET;
         } else {
                 hold.key.kind = KIND_OTHER;
         }
-        item = list_add(&w->probe->holds);
+        if (p->what & IPW_PROBE_OBJECTS && (to[0] == '/' || strncmp(to, "anon_inode:", 11) == 0 || strncmp(to, "pidfd:", 6) == 0)) {
+                hold.path = keep(p, to);
+                if (!hold.path)
+                        return -ENOMEM;
+        }
+        item = list_add(&p->holds);
         if (!item)
                 return -ENOMEM;
         *item = hold;
@@ -130,8 +145,31 @@ int key_of_fd(const struct ipw_probe *p, const struct process *process, int fd, 
 
 /* ---- threads --------------------------------------------------------------------------------------------------------------------------- */
 
-/* Where a thread is. */
-static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, uid_t *uid)
+static uint64_t mask_in(const char *text, const char *key)
+{
+        const char *value;
+
+        return line_value(text, key, &value) ? strtoull(value, NULL, 16) : 0;
+}
+
+static void read_status(struct process *process, const char *text)
+{
+        const char *value;
+
+        if (line_value(text, "Uid:", &value))
+                process->uid = (uid_t)strtoul(value, NULL, 10);
+        process->pending |= mask_in(text, "SigPnd:") | mask_in(text, "ShdPnd:");
+        process->blocked |= mask_in(text, "SigBlk:");
+        process->ignored = mask_in(text, "SigIgn:");
+        process->caught = mask_in(text, "SigCgt:");
+        if (line_value(text, "SigQ:", &value) && next_number(&value, 10, &process->queued) && *value == '/') {
+                value++;
+                (void)next_number(&value, 10, &process->queue_room);
+        }
+}
+
+/* Where a thread is; with `process`, also what its status says of that. */
+static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, struct process *process)
 {
         struct source *s = p->source;
         char path[64], text[4096];
@@ -143,19 +181,22 @@ static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, uid_
         if (seen < 0 && !may_not(seen))
                 return (int)seen;
         t->state = RUNS;
-        if (seen >= 0 && strncmp(t->line, "running", 7) == 0)
+        if (seen >= 0 && strncmp(t->line, "running", 7) == 0 && !(process && p->what & IPW_PROBE_OBJECTS))
                 return 0;
         (void)snprintf(path, sizeof(path), "%d/task/%d/status", (int)pid, (int)t->tid);
         n = s->ops->read(s, path, text, sizeof(text));
         if (n < 0)
                 return (int)n;
-        if (line_value(text, "Uid:", &value))
-                *uid = (uid_t)strtoul(value, NULL, 10);
+        if (process)
+                read_status(process, text);
         if (line_value(text, "voluntary_ctxt_switches:", &value))
                 t->switches = strtoull(value, NULL, 10);
         if (!line_value(text, "State:", &value) || *value == 'Z' || *value == 'X')
                 return -ESRCH;
-        t->state = *value == 'T' || *value == 't' ? STOPPED : *value == 'R' ? RUNS : seen < 0 ? HIDDEN : SLEEPS;
+        t->state = *value == 'T' || *value == 't'                         ? STOPPED
+                   : *value == 'R' || strncmp(t->line, "running", 7) == 0 ? RUNS
+                   : seen < 0                                             ? HIDDEN
+                                                                          : SLEEPS;
         return 0;
 }
 
@@ -167,7 +208,7 @@ static int add_thread(void *context, const char *name)
 
         if (thread.tid < 0)
                 return 0;
-        r = look_at_thread(w->probe, w->pid, &thread, &current(w)->uid);
+        r = look_at_thread(w->probe, w->pid, &thread, current(w));
         if (r < 0)
                 return has_gone(r) ? 0 : r;
         item = list_add(&w->probe->threads);
@@ -183,12 +224,11 @@ static int look_again(struct ipw_probe *p)
         for (uint32_t i = 0; i < p->threads.count; i++) {
                 struct thread *t = &p->threads.at[i];
                 struct thread now = { .tid = t->tid };
-                uid_t uid;
                 int r;
 
                 if (t->state != SLEEPS)
                         continue;
-                r = look_at_thread(p, p->processes.at[t->process].pid, &now, &uid);
+                r = look_at_thread(p, p->processes.at[t->process].pid, &now, NULL);
                 if (r < 0 && !has_gone(r))
                         return r;
                 if (r < 0 || now.state != SLEEPS || now.switches != t->switches || strcmp(now.line, t->line) != 0)
@@ -199,6 +239,19 @@ static int look_again(struct ipw_probe *p)
 
 /* ---- processes ------------------------------------------------------------------------------------------------------------------------- */
 
+/* Is this link of the process what it is of ours? */
+static bool same_link(struct ipw_probe *p, pid_t pid, const char *what)
+{
+        struct source *s = p->source;
+        char path[64], ours[64], its[64];
+
+        (void)snprintf(path, sizeof(path), "self/%s", what);
+        if (s->ops->link(s, path, ours, sizeof(ours)) < 0)
+                return false;
+        (void)snprintf(path, sizeof(path), "%d/%s", (int)pid, what);
+        return s->ops->link(s, path, its, sizeof(its)) >= 0 && strcmp(ours, its) == 0;
+}
+
 static int add_process(void *context, const char *name)
 {
         struct walk *w = context;
@@ -206,7 +259,7 @@ static int add_process(void *context, const char *name)
         struct source *s = p->source;
         struct process *process;
         char path[64], text[4096];
-        bool kernel = false;
+        struct stat_line line = { 0 };
         ssize_t n;
         int r;
 
@@ -222,13 +275,19 @@ static int add_process(void *context, const char *name)
         (void)snprintf(path, sizeof(path), "%d/stat", (int)w->pid);
         n = s->ops->read(s, path, text, sizeof(text));
         if (n >= 0)
-                n = parse_stat(text, process->name, sizeof(process->name), &w->state, &process->parent, &kernel);
-        if (has_gone(n) || n == -EBADMSG || (n >= 0 && (kernel || w->state == 'Z'))) {
+                n = parse_stat(text, process->name, sizeof(process->name), &line);
+        if (has_gone(n) || n == -EBADMSG || (n >= 0 && (line.kernel || line.state == 'Z'))) {
                 p->processes.count--;
                 return 0;
         }
         if (n < 0)
                 return (int)n;
+        process->parent = line.parent;
+        process->started = line.started;
+        if (p->what & IPW_PROBE_OBJECTS) {
+                process->apart = !same_link(p, w->pid, "ns/mnt") || !same_link(p, w->pid, "root");
+                process->foreign = !same_link(p, w->pid, "ns/ipc");
+        }
 
         (void)snprintf(path, sizeof(path), "%d/fd", (int)w->pid);
         r = s->ops->list(s, path, add_hold, w);
@@ -249,61 +308,21 @@ static int add_process(void *context, const char *name)
         return 0;
 }
 
-static int add_socket(void *context, const struct unix_socket *socket)
+struct process *find_process(const struct ipw_probe *p, pid_t pid)
 {
-        struct ipw_probe *p = context;
-        struct unix_socket *item = list_add(&p->sockets);
-
-        if (!item)
-                return -ENOMEM;
-        *item = *socket;
-        return 0;
+        for (uint32_t i = 0; i < p->processes.count; i++)
+                if (p->processes.at[i].pid == pid)
+                        return &p->processes.at[i];
+        return NULL;
 }
 
-static int by_inode(const void *a, const void *b)
+/* A queue that was met before it was known on which device queues are. */
+static void find_queues(struct ipw_probe *p)
 {
-        uint32_t x = ((const struct unix_socket *)a)->inode, y = ((const struct unix_socket *)b)->inode;
-
-        return (x > y) - (x < y);
-}
-
-const struct unix_socket *find_socket(const struct ipw_probe *p, uint64_t inode)
-{
-        struct unix_socket wanted = { .inode = (uint32_t)inode };
-
-        return inode <= UINT32_MAX && p->sockets.count ? bsearch(&wanted, p->sockets.at, p->sockets.count, sizeof(wanted), by_inode) : NULL;
-}
-
-static int read_locks(struct ipw_probe *p)
-{
-        enum { ROOM = 1 << 20 }; /* some ten thousand locks */
-        struct source *s = p->source;
-        _cleanup_(freep)
-        char *text = NULL;
-        char *next;
-        ssize_t n;
-
-        text = sys_alloc("room for the list of locks", ROOM);
-        if (!text)
-                return -ENOMEM;
-        n = s->ops->read(s, "locks", text, ROOM);
-        if (n < 0)
-                return has_gone(n) || may_not(n) ? 0 : (int)n;
-        for (char *line = text; line && *line; line = next) {
-                struct lock lock, *item;
-                bool waits;
-
-                next = strchr(line, '\n');
-                if (next)
-                        *next++ = 0;
-                if (parse_lock(line, &lock, &waits) < 0 || waits)
-                        continue;
-                item = list_add(&p->locks);
-                if (!item)
-                        return -ENOMEM;
-                *item = lock;
-        }
-        return 0;
+        for (uint32_t i = 0; i < p->holds.count; i++)
+                for (uint32_t k = 0; k < p->queue_devices.count; k++)
+                        if (p->holds.at[i].key.kind == KIND_FILE && p->holds.at[i].key.device == p->queue_devices.at[k])
+                                p->holds.at[i].key.kind = KIND_QUEUE;
 }
 
 int scan(struct ipw_probe *p)
@@ -311,15 +330,19 @@ int scan(struct ipw_probe *p)
         struct walk w = { .probe = p };
         int r;
 
-        r = p->source->ops->unix_sockets(p->source, add_socket, p);
-        if (r == -ENOMEM)
-                return r;
-        p->no_sockets = r < 0;
-        if (p->sockets.count)
-                qsort(p->sockets.at, p->sockets.count, sizeof(*p->sockets.at), by_inode);
-        r = p->source->ops->list(p->source, ".", add_process, &w);
+        r = scan_sockets(p);
         if (r == 0)
-                r = read_locks(p);
+                r = scan_mounts(p);
+        if (r == 0)
+                r = p->source->ops->list(p->source, ".", add_process, &w);
+        if (r < 0)
+                return r;
+        find_queues(p);
+        r = scan_locks(p);
+        if (r == 0)
+                r = scan_sysv(p);
+        if (r == 0 && p->what & IPW_PROBE_OBJECTS)
+                r = scan_mappings(p);
         if (r == 0)
                 r = look_again(p);
         return r;

@@ -15,15 +15,45 @@
 
 /* A file as far as its kernel knows it without asking a server. */
 struct look {
-        uint64_t device, inode;
+        uint64_t device, inode, size, used; /* used: bytes of memory or disk */
         unsigned mode;
+        uid_t uid;
         uint32_t names; /* that it has */
 };
 
 struct unix_socket {
         uint32_t inode, peer; /* peer 0: none */
-        bool listens;
+        int type;             /* SOCK_STREAM, ... */
+        bool listens, counted;
+        uint32_t waits,
+                room; /* counted: bytes that wait to be received and those on their way out; a listener's: those who wait, and how many may */
         char name[108]; /* '@' for an abstract one's first byte; "" if it has none */
+};
+
+/* TCP or UDP. An IPv4 address stands where IPv6 has room for it: ::ffff:127.0.0.1. */
+struct inet_end {
+        unsigned char address[16];
+        uint16_t port;
+};
+struct inet_socket {
+        uint64_t inode; /* 0: no process has it any more */
+        struct inet_end local, remote;
+        bool tcp;
+        int state;              /* as TCP counts: TCP_ESTABLISHED, TCP_LISTEN, ... */
+        uint32_t waits, unsent; /* bytes; a listener's: those who wait, and how many may */
+        uid_t uid;
+};
+
+/* A POSIX queue. */
+struct queue_look {
+        struct look file;
+        uint32_t messages, room, size;
+};
+
+/* One of a System V set. */
+struct semaphore_look {
+        int value, for_more, for_zero;
+        pid_t last;
 };
 
 struct source;
@@ -34,6 +64,11 @@ struct source_ops {
         int (*look)(struct source *, const char *path, bool follow, struct look *);
         int (*memory)(struct source *, pid_t, uint64_t address, void *, size_t);
         int (*unix_sockets)(struct source *, int (*each)(void *, const struct unix_socket *), void *);
+        int (*inet_sockets)(struct source *, int (*each)(void *, const struct inet_socket *), void *);
+        int (*queue)(struct source *, const char *name, struct queue_look *);               /* "/jobs" */
+        int (*semaphore)(struct source *, int id, unsigned index, struct semaphore_look *); /* System V */
+        int (*content)(struct source *, const char *path, void *, size_t,
+                       struct look *); /* of a regular file in memory; not when it was read last */
 };
 
 struct source {
@@ -47,3 +82,5 @@ struct live {
 };
 int live_open(struct live *);
 void live_close(struct live *);
+int live_unix_sockets(struct source *, int (*each)(void *, const struct unix_socket *), void *);
+int live_inet_sockets(struct source *, int (*each)(void *, const struct inet_socket *), void *);

@@ -287,8 +287,7 @@ ssize_t sys_readlinkat_(struct sys_site *site, int dir, const char *path, char *
 
 int sys_statx_(struct sys_site *site, int dir, const char *path, int flags, struct statx *st)
 {
-        THROUGH(statx(dir, path, flags, STATX_TYPE | STATX_MODE | STATX_INO | STATX_NLINK, st), "%d, \"%s\", 0x%x", dir, path,
-                (unsigned)flags);
+        THROUGH(statx(dir, path, flags, STATX_BASIC_STATS, st), "%d, \"%s\", 0x%x", dir, path, (unsigned)flags);
 }
 
 int sys_pipe2_(struct sys_site *site, int fds[2], int flags)

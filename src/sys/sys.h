@@ -106,7 +106,7 @@
 #define sys_getdents(meaning, dir, list, size)         sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
 #define sys_fstatfs(meaning, fd, st)                   sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
 #define sys_readlinkat(meaning, dir, path, text, size) sys_readlinkat_(SYS_SITE("readlinkat", meaning), dir, path, text, size)
-#define sys_statx(meaning, dir, path, flags, st)       sys_statx_(SYS_SITE("statx", meaning), dir, path, flags, st) /* type, mode, inode */
+#define sys_statx(meaning, dir, path, flags, st)       sys_statx_(SYS_SITE("statx", meaning), dir, path, flags, st) /* all but the rare */
 #define sys_pipe2(meaning, fds, flags)                 sys_pipe2_(SYS_SITE("pipe2", meaning), fds, flags)
 #define sys_flock(meaning, fd, operation) \
         SYS_IN_PLACE(sys_flock_(SYS_SITE("flock", meaning), fd, operation), flock(fd, operation), SYS_flock, fd, operation)

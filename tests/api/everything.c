@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,42 @@ static void signals(void)
         must(ipw_close(out) == 0 && ipw_close(in) == 0);
 }
 
+/* All that there is, among it a pipe of ours. */
+static void objects(const struct ipw_probe *p)
+{
+        static const int states[] = { IPW_FACT_SEEN, IPW_FACT_VANISHED, IPW_FACT_DENIED, IPW_FACT_UNSUPPORTED };
+        static const unsigned all =
+                IPW_USE_READS | IPW_USE_WRITES | IPW_USE_MAPS | IPW_USE_HOLDS | IPW_USE_WAITS | IPW_USE_MADE | IPW_USE_LAST;
+        const struct ipw_probe_object *o;
+        const char *const *gaps;
+        bool ours = false;
+        size_t n;
+
+        o = ipw_probe_objects(p, &n);
+        must(n > 0);
+        for (size_t i = 0; i < n; i++) {
+                must(*o[i].kind && *o[i].address && o[i].name && o[i].state >= states[0] && o[i].state <= states[3]);
+                must(!o[i].peer || strcmp(o[i].peer->kind, o[i].kind) == 0);
+                for (size_t k = 0; k < o[i].user_count; k++) {
+                        const struct ipw_probe_user *user = &o[i].users[k];
+
+                        must(user->pid >= 0 && user->how && !(user->how & ~all));
+                        ours |= user->pid == getpid() && strcmp(o[i].kind, "pipe") == 0;
+                }
+                for (size_t k = 0; k < o[i].fact_count; k++) {
+                        const struct ipw_probe_fact *fact = &o[i].facts[k];
+
+                        must(fact->state >= states[0] && fact->state <= states[3] && fact->text && fact->source);
+                        must(ipw_probe_fact(&o[i], fact->name) && !ipw_probe_fact(&o[i], "none such"));
+                }
+        }
+        must(ours);
+        gaps = ipw_probe_gaps(p, &n);
+        for (size_t i = 0; i < n; i++)
+                must(strlen(gaps[i]) > 10);
+        must(ipw_probe_process(p, getpid())->pid == getpid() && *ipw_probe_process_at(p, 0)->name);
+}
+
 /* All that wait, whoever they are; this process does not. */
 static void probes(void)
 {
@@ -252,8 +289,10 @@ static void probes(void)
         const struct ipw_probe_wait *w;
         struct ipw_probe *p;
         size_t n, hidden;
+        int fds[2];
 
-        must(ipw_probe_take(&p, &why) == 0 && ipw_probe_processes(p, &hidden) > hidden);
+        must(pipe(fds) == 0);
+        must(ipw_probe_take(&p, IPW_PROBE_OBJECTS, &why) == 0 && ipw_probe_processes(p, &hidden) > hidden);
         w = ipw_probe_waits(p, &n);
         for (size_t i = 0; i < n; i++) {
                 must(w[i].end >= ends[0] && w[i].end <= ends[4] && w[i].sure >= sure[0] && w[i].sure <= sure[3]);
@@ -261,7 +300,10 @@ static void probes(void)
                 must(w[i].pid != getpid() && w[i].uid != (uid_t)-1 && (w[i].circle != 0) == (w[i].end == IPW_WAIT_CIRCLE));
                 must(w[i].waker_count == 0 || w[i].wakers[0] > 0);
         }
+        objects(p);
         ipw_probe_free(p);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
 }
 
 /* A ring, and this process as its only user. */
