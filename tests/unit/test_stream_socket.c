@@ -15,6 +15,7 @@ static char name[64];        /* of an abstract socket */
 static char on_unix[96];     /* its address */
 static char on_tcp[64];      /* where the tests' listener came to be */
 static const char *plain_at; /* on_unix or on_tcp: where plain programs dial */
+static in_addr_t plain_from; /* and from where, over TCP; 0: any */
 
 static int fresh(void **state)
 {
@@ -62,6 +63,11 @@ static int plain_dial(void)
                 size = sizeof(a.in);
         }
         fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (plain_at != on_unix && plain_from) {
+                struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(plain_from) };
+
+                assert_return_code(bind(fd, (struct sockaddr *)&from, sizeof(from)), errno);
+        }
         assert_return_code(connect(fd, &a.any, size), errno);
         return fd;
 }
@@ -510,10 +516,13 @@ static void come_and_go(struct ipw_link *in, const char *address, int times)
                         await(in, 0, 0);
                         memory = mallinfo2().uordblks;
                 }
+                plain_from =
+                        INADDR_LOOPBACK + 1 + (in_addr_t)i / 2000; /* over TCP each leaves a port behind for a minute, of its own address */
                 (void)close(plain_dial());
                 if (i % 32 == 0)
                         talk_nothing(in, EAGAIN);
         }
+        plain_from = 0;
         await(in, 0, 0);
         assert_int_equal(open_descriptors(), before);
         assert_true(mallinfo2().uordblks <= memory + 1000);
@@ -523,7 +532,39 @@ static void come_and_go(struct ipw_link *in, const char *address, int times)
 static void test_connects_leak_nothing(void **state)
 {
         come_and_go(talk_open(on_unix, IPW_PULL), on_unix, 10000);
-        come_and_go(listen_tcp("", IPW_PULL), on_tcp, 2000); /* each leaves a port behind for a minute */
+        come_and_go(listen_tcp("", IPW_PULL), on_tcp, 10000);
+}
+
+/* They say that much is to come and send little of it: what that costs us is what has come. */
+static void announce_much(struct ipw_link *in, const char *address)
+{
+        enum { LIARS = 200, SAID = 1 << 20, EACH = 4096 };
+        static const unsigned char begun[] = { 1, 0, 0, 0, 0, 0, SAID >> 16, 0, 0, 'a', ' ', 'l', 'i', 't', 't', 'l', 'e' };
+        size_t lead = address == on_unix ? 0 : 1, memory;
+        int liars[LIARS];
+
+        plain_at = address;
+        talk_nothing(in, EAGAIN);
+        for (int i = 0; i < LIARS; i++)
+                liars[i] = plain_greet(0x50);
+        await(in, LIARS, 0);
+        memory = mallinfo2().uordblks + mallinfo2().hblkhd;
+        for (int i = 0; i < LIARS; i++)
+                assert_int_equal(send(liars[i], begun + lead, sizeof(begun) - lead, 0), sizeof(begun) - lead);
+        for (int i = 0; i < LIARS; i++)
+                talk_nothing(in, EAGAIN);
+        if (mallinfo2().uordblks + mallinfo2().hblkhd > memory + (size_t)LIARS * EACH)
+                fail_msg("%zu bytes for each that sent %zu", (mallinfo2().uordblks + mallinfo2().hblkhd - memory) / LIARS, sizeof(begun));
+        for (int i = 0; i < LIARS; i++)
+                (void)close(liars[i]);
+        await(in, 0, LIARS);
+        (void)ipw_close(in);
+}
+
+static void test_memory_as_bytes_arrive(void **state)
+{
+        announce_much(talk_open(on_unix, IPW_PULL), on_unix);
+        announce_much(listen_tcp("", IPW_PULL), on_tcp);
 }
 
 /* No descriptors left: those who wait are taken in when there are. Who speaks framing=frame sends before he is taken in. */
@@ -590,6 +631,7 @@ int main(void)
                 TEST(test_finish),
                 TEST(test_ends),
                 TEST(test_connects_leak_nothing),
+                TEST(test_memory_as_bytes_arrive),
                 TEST(test_no_descriptors),
                 TEST(test_no_descriptors_tcp),
         };

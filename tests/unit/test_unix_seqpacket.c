@@ -2,6 +2,7 @@
 /* unix+seqpacket: against programs that know only socket, connect and send; names and their dead; many peers, some of which are killed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -945,6 +946,40 @@ static void test_two_hundred_peers(void **state)
         ipw_close(in);
 }
 
+/* Some say something, some do not. */
+static void test_connects_leak_nothing(void **state)
+{
+        enum { TIMES = 10000 };
+        struct ipw_link *in = open_with("", IPW_PULL);
+        int before, heard = 0;
+        size_t memory = 0;
+        char text[20];
+        struct ipw_message m = { .data = text, .capacity = sizeof(text) };
+
+        assert_int_equal(try_recv(in, 0), -EAGAIN);
+        before = open_descriptors();
+        for (int i = 0; i < TIMES; i++) {
+                int fd = plain_dial();
+
+                if (i % 3 == 0)
+                        plain_send(fd, "hello");
+                (void)close(fd);
+                while (i % 32 == 31 && ipw_recv(in, &m, 0) == 5)
+                        heard++;
+                if (i == TIMES / 2)
+                        memory = mallinfo2().uordblks;
+        }
+        while (ipw_recv(in, &m, 0) == 5)
+                heard++;
+        assert_int_equal(heard, (TIMES + 2) / 3);
+        for (int i = 0; peers(in) && i < TIMES; i++)
+                assert_int_equal(try_recv(in, 0), -EAGAIN);
+        assert_int_equal(peers(in), 0);
+        assert_int_equal(open_descriptors(), before);
+        assert_true(mallinfo2().uordblks <= memory + 1000);
+        ipw_close(in);
+}
+
 static void test_no_descriptors_left(void **state)
 {
         struct ipw_link *in = open_with("", IPW_PULL);
@@ -1131,6 +1166,7 @@ int main(void)
                 TEST(rotation),
                 TEST(push_to_many),
                 TEST(two_hundred_peers),
+                TEST(connects_leak_nothing),
                 TEST(no_descriptors_left),
                 TEST(pair_serves_the_first_only),
                 TEST(two_threads_meet_the_first),
