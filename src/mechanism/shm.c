@@ -96,6 +96,7 @@ static int anonymous_ends(const struct ipw_address *address, unsigned how, char 
         return 0;
 }
 
+#define ROLES (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PUB | 1u << IPW_SUB | 1u << IPW_PAIR)
 static const struct ipw_option posix_options[] = { OPTION_SIZE, OPTION_MODE, OPTION_GROUP, OPTION_PEER, OPTIONS_RING };
 static const struct ipw_option file_options[] = {
         OPTION_SIZE, { "nfs", "0|1", "0", "1: also on a network filesystem; right only if one machine uses the file" },
@@ -110,7 +111,7 @@ const struct mechanism mechanism_shm_posix = {
                    .summary = "POSIX shared memory: bytes under a name in /dev/shm, gone with a reboot",
                    .good_for = "memory that unrelated processes share",
                    .sample = "shm:/ipcway-{key}",
-                   .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,
+                   .roles = ROLES,
                    .segment = 1,
                    .options = posix_options,
                    .option_count = COUNT_OF(posix_options) },
@@ -126,7 +127,7 @@ const struct mechanism mechanism_shm_file = {
                    .summary = "a file mapped by several processes: the bytes outlive a reboot",
                    .good_for = "shared state that is kept",
                    .sample = "shm+file:{dir}/memory",
-                   .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,
+                   .roles = ROLES,
                    .segment = 1,
                    .options = file_options,
                    .option_count = COUNT_OF(file_options) },
@@ -142,7 +143,7 @@ const struct mechanism mechanism_shm_sysv = {
                    .summary = "System V shared memory: bytes under a key; the kernel counts who uses them",
                    .good_for = "programs that use shmget",
                    .sample = "shm+sysv:{key}",
-                   .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR,
+                   .roles = ROLES,
                    .segment = 1,
                    .options = posix_options,
                    .option_count = COUNT_OF(posix_options) },

@@ -19,5 +19,7 @@ typedef _Atomic uint64_t shared64;
 #define set_bits(word, bits)   atomic_fetch_or_explicit(word, bits, memory_order_seq_cst)
 #define clear_bits(word, bits) atomic_fetch_and_explicit(word, ~(bits), memory_order_seq_cst)
 #define add_one(word)          atomic_fetch_add_explicit(word, 1, memory_order_seq_cst)
+/* What this thread stored before is seen by all who go through a locked operation of theirs after this; what those had stored is seen from here on. */
+#define catch_up() atomic_thread_fence(memory_order_seq_cst)
 /* From `was` to `value`; if it is something else, `was` gets that. */
 #define swap_if(word, was, value) atomic_compare_exchange_strong_explicit(word, was, value, memory_order_acquire, memory_order_relaxed)

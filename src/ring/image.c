@@ -22,6 +22,10 @@ static void lay_out(struct ring_shape *s)
                 s->words[i] = at;
                 at += WORDS;
         }
+        if (s->flags & IMAGE_BROADCAST) {
+                s->cursors = at;
+                at += s->slots * sizeof(struct ring_cursor);
+        }
         at = round_up(at, IMAGE_PAGE);
         for (uint32_t i = 0; i < s->rings; i++) {
                 s->bytes[i] = at;
@@ -82,8 +86,9 @@ int ring_check(const void *memory, uint64_t size, struct ring_shape *out, const 
                 return bad(-EPROTO, "its layout is of another version of ipcway", what);
         if (i.word != sizeof(long))
                 return bad(-EPROTO, "it was made by a program of another word size", what);
-        if (i.flags & ~(uint32_t)IMAGE_FLAGS || i.slots < 1 || i.slots > IMAGE_SLOTS || i.rings != (i.flags & IMAGE_PAIR ? 2u : 1u) ||
-            i.capacity < RING_LEAST || i.capacity % RING_HEADER || i.capacity > RING_MOST || i.capacity > size)
+        if (i.flags & ~(uint32_t)IMAGE_FLAGS || (i.flags & IMAGE_BROADCAST && i.flags & (IMAGE_PAIR | IMAGE_ENDS)) || i.slots < 1 ||
+            i.slots > IMAGE_SLOTS || i.rings != (i.flags & IMAGE_PAIR ? 2u : 1u) || i.capacity < RING_LEAST || i.capacity % RING_HEADER ||
+            i.capacity > RING_MOST || i.capacity > size)
                 return bad(-ERANGE, "what it says of itself makes no sense", what);
         s = (struct ring_shape){ .flags = i.flags, .slots = i.slots, .rings = i.rings, .capacity = i.capacity };
         lay_out(&s);
@@ -100,6 +105,9 @@ void ring_use(struct ring *r, void *memory, const struct ring_shape *s, uint32_t
         *r = (struct ring){ .words = w, .bytes = (unsigned char *)memory + s->bytes[which], .capacity = s->capacity, .me = me };
         r->put.alone = s->flags & IMAGE_ONE_PRODUCER;
         r->take.alone = s->flags & IMAGE_ONE_CONSUMER;
+        r->taken = &w->head;
         r->put.at = r->take.other = load_acquire(&w->tail);
         r->take.at = r->put.other = load_acquire(&w->head);
+        if (s->flags & IMAGE_BROADCAST)
+                broadcast_use(r, memory, s, ((uint32_t)me - 1) % IMAGE_SLOTS);
 }

@@ -5,6 +5,7 @@
  *      0       head page: what it is, written once before anybody else can see it; only `dead` and `locks` change
  *      4096    slots: one per user, 64 bytes each
  *      then    for each ring (one, or two for a pair) its words, each group on lines of its own
+ *      then    of a broadcast a cursor for each slot, on lines of their own
  *      then    for each ring its bytes
  *
  * No pointer, no lock of the C library: plain integers. Whatever is read here may have been written by a process that is broken, so the
@@ -31,8 +32,9 @@ enum {
         IMAGE_ONE_PRODUCER = 0x1,
         IMAGE_ONE_CONSUMER = 0x2,
         IMAGE_PAIR = 0x4,
-        IMAGE_ENDS = 0x8, /* made for two ends that are handed on: what is said of a pair's sides holds for its only user each */
-        IMAGE_FLAGS = 0xf,
+        IMAGE_ENDS = 0x8,       /* made for two ends that are handed on: what is said of a pair's sides holds for its only user each */
+        IMAGE_BROADCAST = 0x10, /* each message goes to all who receive; else to one of them */
+        IMAGE_FLAGS = 0x1f,
 };
 
 /* A user of the object. Its owner holds the slot's byte locked; that lock, not this text, says whether it lives. */
@@ -68,7 +70,7 @@ struct ring_words {
         _Alignas(RING_LINE) shared64 writer; /* lock */
         struct ring_wait writer_free;
         /* the same the other way round */
-        _Alignas(RING_LINE) shared64 head;   /* bytes ever taken */
+        _Alignas(RING_LINE) shared64 head;   /* bytes ever taken; unused in a broadcast */
         _Alignas(RING_LINE) shared64 reader; /* lock */
         struct ring_wait reader_free;
         /* written when somebody goes to sleep or comes */
@@ -78,6 +80,14 @@ struct ring_words {
         _Alignas(RING_LINE) struct ring_wait emptied;
         shared64 receivers;
         shared32 receivers_ever;
+};
+
+/*
+ * How far a receiver of a broadcast has taken, one for each slot. It means something only while the slot's bit is in `receivers`, and is stored by nobody but
+ * the slot's tenant.
+ */
+struct ring_cursor {
+        _Alignas(RING_LINE) shared64 at;
 };
 
 struct image {

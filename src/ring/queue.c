@@ -73,6 +73,14 @@ static always_inline int commit(const struct ring *r, struct ring_side *side, sh
 
 /* ---- putting in --------------------------------------------------------------------------------------------------------------------- */
 
+/* Up to where it may be written over; `at` is where we are, which may be beyond what is committed. */
+static uint64_t least_taken(const struct ring *r, uint64_t at)
+{
+        if (!r->cursors)
+                return load_acquire(&r->words->head);
+        return broadcast_least(r, r->put.alone ? r->put.at : load_relaxed(&r->words->tail), at);
+}
+
 /* Is there room for `size` bytes at `at`? 0, -EAGAIN, -EBADMSG. */
 static always_inline int make_sure(struct ring *r, uint64_t at, uint64_t size)
 {
@@ -80,7 +88,7 @@ static always_inline int make_sure(struct ring *r, uint64_t at, uint64_t size)
 
         if (likely(used <= r->capacity && r->capacity - used >= size))
                 return 0;
-        r->put.other = load_acquire(&r->words->head);
+        r->put.other = least_taken(r, at);
         used = at - r->put.other;
         if (used > r->capacity)
                 return -EBADMSG;
@@ -232,6 +240,14 @@ int ring_commit(struct ring *r, const struct ipw_span *spans, size_t n)
 
 /* ---- taking out --------------------------------------------------------------------------------------------------------------------- */
 
+/* As commit(). In a broadcast there is no lock to look at, and what was read may have been written over if others took us for dead. */
+static always_inline int commit_taken(struct ring *r, uint64_t at)
+{
+        if (r->cursors && unlikely(!broadcast_is_ours(r)))
+                return -ESTALE;
+        return commit(r, &r->take, &r->words->reader, r->taken, at);
+}
+
 /* How many bytes are there from `at` on? 0: none. */
 static always_inline int look(struct ring *r, uint64_t at, uint64_t *there)
 {
@@ -291,6 +307,12 @@ static always_inline int take_one(struct ring *r, struct ipw_message *m, uint64_
         return 0;
 }
 
+/* Who was taken for dead finds nonsense where others have written since: that is not the ring's fault. */
+static int trouble(const struct ring *r, int error)
+{
+        return error == -EBADMSG && r->cursors && !broadcast_is_ours(r) ? -ESTALE : error;
+}
+
 ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
 {
         uint64_t head, before;
@@ -308,13 +330,13 @@ ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
                 done += error == 0;
         }
         if (likely(head != before)) {
-                int late = commit(r, &r->take, &r->words->reader, &r->words->head, head);
+                int late = commit_taken(r, head);
 
                 if (unlikely(late))
                         return late;
         }
         unlock(&r->take, &r->words->reader);
-        return done ? (ssize_t)done : error;
+        return done ? (ssize_t)done : trouble(r, error);
 }
 
 /*
@@ -361,7 +383,7 @@ ssize_t ring_borrow(struct ring *r, struct ipw_span *spans, size_t n)
         if (likely(done))
                 return (ssize_t)done;
         unlock(&r->take, &r->words->reader);
-        return error;
+        return trouble(r, error);
 }
 
 int ring_give_back(struct ring *r, const struct ipw_span *spans, size_t n)
@@ -371,7 +393,7 @@ int ring_give_back(struct ring *r, const struct ipw_span *spans, size_t n)
 
         if (unlikely(head - r->take.lent > r->take.lent_to - r->take.lent || head % RING_HEADER))
                 return -EINVAL;
-        error = commit(r, &r->take, &r->words->reader, &r->words->head, head);
+        error = commit_taken(r, head);
         if (likely(error == 0))
                 unlock(&r->take, &r->words->reader);
         return error;
@@ -381,14 +403,14 @@ int ring_give_back(struct ring *r, const struct ipw_span *spans, size_t n)
 
 uint64_t ring_fill(const struct ring *r)
 {
-        uint64_t head = load_acquire(&r->words->head);
+        uint64_t tail = load_acquire(&r->words->tail);
 
-        return load_acquire(&r->words->tail) - head;
+        return r->cursors ? tail - broadcast_least(r, tail, tail) : load_acquire(&r->words->tail) - load_acquire(&r->words->head);
 }
 
 bool ring_has_room(const struct ring *r, uint64_t wanted)
 {
-        uint64_t head = load_acquire(&r->words->head), used = (r->put.alone ? r->put.at : load_relaxed(&r->words->tail)) - head;
+        uint64_t at = r->put.alone ? r->put.at : load_relaxed(&r->words->tail), used = at - least_taken(r, at);
 
         return used > r->capacity || r->capacity - used >= wanted;
 }

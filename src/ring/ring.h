@@ -19,7 +19,7 @@
 struct ring_shape {
         uint64_t size, capacity;
         uint32_t flags, slots, rings;
-        uint64_t words[IMAGE_RINGS], bytes[IMAGE_RINGS]; /* offsets */
+        uint64_t words[IMAGE_RINGS], bytes[IMAGE_RINGS], cursors; /* offsets; no cursors: 0 */
 };
 
 /* One user's view of one ring. Sending and receiving use different fields, so each may have a thread of its own. */
@@ -27,9 +27,13 @@ struct ring {
         struct ring_words *words;
         unsigned char *bytes;
         uint64_t capacity;
-        uint64_t me; /* what our locks hold */
+        uint64_t me;                 /* what our locks hold */
+        shared64 *taken;             /* how far we have taken: head, or our cursor */
+        struct ring_cursor *cursors; /* of a broadcast: one for each of the slots; NULL: a queue */
+        uint64_t bit;                /* of a broadcast: ours among the receivers */
+        uint32_t slots;
         struct ring_side {
-                bool alone;             /* nobody else is on this side: no lock */
+                bool alone;             /* nobody else is on this side, or nobody there minds: no lock */
                 uint64_t at;            /* alone: where we are */
                 uint64_t lap;           /* where the lap began that we were last seen in */
                 uint64_t other;         /* the other side's word as last seen: it only grows */
@@ -94,3 +98,22 @@ bool ring_has_room(const struct ring *, uint64_t wanted);
 bool ring_has_message(const struct ring *);
 /* Bytes that are neither taken nor free; messages cannot be counted without reading them. */
 uint64_t ring_fill(const struct ring *);
+
+/* ---- broadcast (broadcast.c) ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * The tenant of that slot receives from now on: every message whose commit comes after this, and perhaps some before. Killed in here it has a bit, which whoever finds it
+ * dead clears, as he would later. Afterwards those are to be woken who wait for room. Then ring_use().
+ */
+void ring_join(void *memory, const struct ring_shape *, uint32_t slot);
+/* What ring_use() does beyond what is done for a queue. */
+void broadcast_use(struct ring *, void *memory, const struct ring_shape *, uint32_t slot);
+/*
+ * Up to where all have taken, at most one capacity before `at`, the end of what the caller has written; more than that: some cursor lies. `tail` is what he has
+ * committed. Nobody who is not listed yet will begin before that.
+ */
+uint64_t broadcast_least(const struct ring *, uint64_t tail, uint64_t at);
+/* Nobody took us for dead, and nobody has our place. */
+bool broadcast_is_ours(const struct ring *);
+/* Which slot of those that receive is furthest behind, and how many bytes that is: -1: nobody receives. */
+int ring_slowest(const struct ring *, uint64_t *behind);

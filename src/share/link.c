@@ -8,7 +8,7 @@
  * What is lent holds the lock from the claim to its commit, or from the loan until it is given back: to the others that is a process which takes its time.
  *
  * With several receivers a message that does not fit the caller's room is taken out and kept here, because the next call is to get that one and no
- * other. A lone receiver leaves it where it is, and so it is not even lost with the process.
+ * other. A lone receiver leaves it where it is, and so it is not even lost with the process; so does each of a broadcast.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,6 +48,7 @@ struct way {
         bool lent;   /* spans are claimed, or borrowed */
         bool idle;   /* the last sleep was a whole slice: the other side is not about to come */
         atomic_bool interrupted;
+        bool to_all; /* a broadcast */
         int64_t looked;
         unsigned sends;
         struct share_bell bell;
@@ -210,7 +211,7 @@ static ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
         w->busy = false;
         share_wake(&l->share, w->unlocked, SHARE_ALL);
         if (n > 0)
-                share_wake(&l->share, &w->ring.words->filled, (unsigned)n);
+                share_wake(&l->share, &w->ring.words->filled, w->to_all ? SHARE_ALL : (unsigned)n);
         settle(l, w, IPW_SEND, n);
         return n;
 }
@@ -233,6 +234,8 @@ static ssize_t not_sent(struct shared_link *l, struct way *w, ssize_t r)
                         r = -ESTALE;
                 else if (is_over(l, w, true))
                         r = -EPIPE;
+                else if (w->to_all)
+                        (void)share_mend_all(&l->share, w->others); /* then there may be room */
         }
         if (!w->busy)
                 return sent(l, w, r);
@@ -514,7 +517,7 @@ static int shared_wait(struct link *link, unsigned direction, int64_t until)
 
         if (!l->spin || w->idle || !spin(l, &q, until))
                 r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until, &chosen);
-        w->chosen |= chosen && !w->busy && direction == IPW_RECV;
+        w->chosen |= chosen && !w->busy && direction == IPW_RECV && !w->to_all;
         if (unlikely(load_relaxed(&w->interrupted)) && atomic_exchange(&w->interrupted, false))
                 return -ECANCELED;
         w->idle = r == -ETIMEDOUT && clock_now() < until;
@@ -536,6 +539,23 @@ static void shared_interrupt(struct link *link, unsigned direction)
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------------------------- */
 
+/* Who is in the way of a message for all? */
+static int why_full(const struct shared_link *l, const struct way *w, int error, struct ipw_why *why)
+{
+        uint64_t behind;
+        int slot = ring_slowest(&w->ring, &behind);
+
+        if (slot < 0)
+                return -ENOENT;
+        (void)why_set(
+                why, error,
+                "%s: no room, and not delivered: process %u receives slowest and has still to take %llu of %llu bytes; if it is stopped, "
+                "kill -CONT it, and if that is no use, kill -KILL: nobody waits for it then",
+                l->share.object.text, load_relaxed(&ring_slot(l->share.object.data, (uint32_t)slot)->pid), (unsigned long long)behind,
+                (unsigned long long)w->ring.capacity);
+        return 0;
+}
+
 static int shared_why(struct link *link, unsigned direction, int error, struct ipw_why *why)
 {
         struct shared_link *l = shared_of(link);
@@ -550,6 +570,13 @@ static int shared_why(struct link *link, unsigned direction, int error, struct i
                         "holds is then free",
                         l->share.object.text, load_relaxed(&ring_slot(l->share.object.data, index)->pid),
                         direction == IPW_SEND ? "sending" : "receiving");
+        else if ((error == ETIMEDOUT || error == EAGAIN) && w->to_all && direction == IPW_SEND)
+                return why_full(l, w, error, why);
+        else if (error == ESTALE && share_still_there(&l->share) == 0)
+                (void)why_set(why, error,
+                              "%s: others took this process for dead, because it has closed a descriptor that was not its own "
+                              "(closefrom(3)?); open it again",
+                              l->share.object.text);
         else if (error == ESTALE)
                 (void)why_set(why, error, "%s: was removed while it was open; open it again to join or make a new one",
                               l->share.object.text);
@@ -616,6 +643,7 @@ static void set_way(struct shared_link *l, unsigned direction, uint32_t which, b
         w->others_ever = direction == IPW_RECV ? &w->ring.words->senders_ever : &w->ring.words->receivers_ever;
         w->ever = load_relaxed(w->others_ever);
         w->ends = ends;
+        w->to_all = s->shape.flags & IMAGE_BROADCAST;
         w->handed = s->shape.flags & IMAGE_ENDS;
         w->other_end = s->index == 0 ? 1 : 0;
         w->met = load_acquire(w->others) != 0 || (direction == IPW_RECV && ring_has_message(&w->ring));
@@ -655,8 +683,9 @@ void share_caps(struct ipw_caps *caps, uint64_t capacity, uint32_t flags, bool e
                 .capacity = capacity,
                 .max_batch = BATCH,
                 .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_POLL | IPW_CAP_LEND | (ends ? IPW_CAP_ENDS : 0) |
-                         (flags & IMAGE_ENDS ? 0 : IPW_CAP_SURVIVES) | (flags & IMAGE_ONE_PRODUCER ? 0 : IPW_CAP_MANY_SENDERS) |
-                         (flags & IMAGE_ONE_CONSUMER ? 0 : IPW_CAP_MANY_RECEIVERS),
+                         (flags & (IMAGE_ENDS | IMAGE_BROADCAST) ? 0 : IPW_CAP_SURVIVES) |
+                         (flags & IMAGE_ONE_PRODUCER ? 0 : IPW_CAP_MANY_SENDERS) |
+                         (flags & (IMAGE_ONE_CONSUMER | IMAGE_BROADCAST) ? 0 : IPW_CAP_MANY_RECEIVERS),
         };
         (void)strncpy(caps->stack, stack, sizeof(caps->stack) - 1);
 }

@@ -38,7 +38,8 @@ static uint32_t flags_of(const struct ipw_address *a, unsigned role)
 {
         if (role == IPW_PAIR)
                 return IMAGE_PAIR | IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER;
-        return (address_number(a, "producers") ? IMAGE_ONE_PRODUCER : 0) | (address_number(a, "consumers") ? IMAGE_ONE_CONSUMER : 0);
+        return (role == IPW_PUB || role == IPW_SUB ? IMAGE_BROADCAST : 0) | (address_number(a, "producers") ? IMAGE_ONE_PRODUCER : 0) |
+               (address_number(a, "consumers") ? IMAGE_ONE_CONSUMER : 0);
 }
 
 static int check_size(const struct ipw_address *a, struct ipw_why *why)
@@ -222,10 +223,11 @@ static int compare(const struct share *s, const struct ipw_address *a, uint32_t 
         const struct ring_shape *shape = &s->shape;
         uint32_t one = shape->flags;
 
-        if ((one & IMAGE_PAIR) != (flags & IMAGE_PAIR))
-                return why_set(why, EINVAL, "%s: was made for %s", s->object.text,
-                               one & IMAGE_PAIR ? "two that each send and receive; open it as PAIR"
-                                                : "messages one way; open it as PUSH or PULL");
+        if ((one & (IMAGE_PAIR | IMAGE_BROADCAST)) != (flags & (IMAGE_PAIR | IMAGE_BROADCAST)))
+                return why_set(why, EINVAL, "%s: was made for %s; or remove it first, and it is made anew", s->object.text,
+                               one & IMAGE_PAIR        ? "two that each send and receive; open it as PAIR"
+                               : one & IMAGE_BROADCAST ? "messages that each go to all who receive; open it as PUB or SUB"
+                                                       : "messages that each go to one receiver; open it as PUSH or PULL");
         if (one & IMAGE_ENDS)
                 return why_set(why, EINVAL, "%s: is an end made by ipw_ends(); open it as fd:N", s->object.text);
         if (address_is_given(a, "size") && (capacity_of(a) + RING_HEADER - 1) / RING_HEADER * RING_HEADER != shape->capacity)

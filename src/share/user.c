@@ -127,8 +127,10 @@ static void mend_held(struct share *s, uint32_t index)
                 }
                 if (load_relaxed(&w->senders) & bit(index))
                         (void)clear_bits(&w->senders, bit(index));
-                if (load_relaxed(&w->receivers) & bit(index))
+                if (load_relaxed(&w->receivers) & bit(index)) {
                         (void)clear_bits(&w->receivers, bit(index));
+                        share_wake(s, &w->emptied, SHARE_ALL); /* of a broadcast: nobody waits for that one any more */
+                }
         }
         store_release(&slot_of(s, index)->state, SLOT_FREE);
 }
@@ -178,6 +180,20 @@ bool share_anyone(struct share *s, shared64 *mask, bool look)
                 share_mend(s, i);
         }
         return false;
+}
+
+bool share_mend_all(struct share *s, shared64 *mask)
+{
+        uint64_t users = load_acquire(mask) & ~bit(s->index);
+        bool any = false;
+
+        for (uint32_t i = 0; i < s->shape.slots; i++) {
+                if (!(users & bit(i)) || !share_is_dead(s, i))
+                        continue;
+                share_mend(s, i);
+                any = true;
+        }
+        return any;
 }
 
 bool share_end_pending(const struct share *s, int side)
@@ -276,6 +292,16 @@ static struct identity identify(void)
         return (struct identity){ start_of(sys_pid()), share_pid_space(), wall_clock() };
 }
 
+static void list_receiver(struct share *s, struct ring_words *w)
+{
+        if (!(s->shape.flags & IMAGE_BROADCAST)) {
+                (void)set_bits(&w->receivers, bit(s->index));
+                return;
+        }
+        ring_join(s->object.data, &s->shape, s->index);
+        share_wake(s, &w->emptied, SHARE_ALL); /* until now we were in the way */
+}
+
 /* Seen by others from the store of its state on. */
 static void move_in(struct share *s, unsigned ways, const struct identity *we)
 {
@@ -300,7 +326,7 @@ static void move_in(struct share *s, unsigned ways, const struct identity *we)
                         (void)add_one(&w->senders_ever);
                 }
                 if (ways & IPW_RECV && (!pair || i != s->index)) {
-                        (void)set_bits(&w->receivers, bit(s->index));
+                        list_receiver(s, w);
                         (void)add_one(&w->receivers_ever);
                 }
         }

@@ -134,8 +134,9 @@ static void test_shape_is_compared(void **state)
         refused("?slots=4", IPW_PULL, -EINVAL, "slots=3");
         refused("?producers=1", IPW_PULL, -EINVAL, "producers=0");
         refused("?consumers=1", IPW_PULL, -EINVAL, "consumers=0");
-        refused("", IPW_PAIR, -EINVAL, "one way");
-        refused("", IPW_SUB, -EOPNOTSUPP, "SUB");
+        refused("", IPW_PAIR, -EINVAL, "PUSH or PULL");
+        refused("", IPW_SUB, -EINVAL, "PUSH or PULL");
+        refused("", IPW_REP, -EOPNOTSUPP, "REP");
         refused("", IPW_PULL | IPW_FRESH, -EEXIST, plain + 4);
         refused("?ack=consumer", IPW_PULL, -EINVAL, "queued");
         refused("?trust=hostile", IPW_PULL, -EINVAL, "trust");
