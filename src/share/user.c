@@ -84,11 +84,14 @@ static bool is_gone_by_number(const struct slot *slot)
         if (load_acquire(&slot->state) != SLOT_LIVE || pid <= 0 || !start || load_relaxed(&slot->pid_space) != share_pid_space())
                 return false;
         fd = sys_pidfd_open("is that process there", pid);
-        if (fd < 0)
-                return fd == -ESRCH;
-        p.fd = fd;
-        if (sys_ppoll("has it ended", &p, 1, &now) == 1)
-                return true;
+        if (fd < 0) { /* forbidden in some containers: then it must have been waited for, too */
+                if (fd == -ESRCH || sys_kill("is that process there, for want of pidfd_open(2)", pid, 0) == -ESRCH)
+                        return true;
+        } else {
+                p.fd = fd;
+                if (sys_ppoll("has it ended", &p, 1, &now) == 1)
+                        return true;
+        }
         real = start_of(pid);
         return real && real != start;
 }
