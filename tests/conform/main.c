@@ -2,9 +2,9 @@
 /*
  * The conformance suite: every promise of ipcway.h over every address and framing.
  *
- *      conform [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--jobs N] [--list]
+ *      conform [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--jobs N] [--old] [--list]
  *
- * prints one line for each row and case, and how many.
+ * prints one line for each row and case, and how many. --old: where newer system calls are missing or forbidden, so that all that stands in for them is used.
  */
 #include <err.h>
 #include <getopt.h>
@@ -13,12 +13,15 @@
 #include "rows.h"
 #include "runner.h"
 #include "suite.h"
+#include "without.h"
 
 struct job {
         struct run run;
         const struct conform_case *what;
         char dir[100];
 };
+
+static bool old;
 
 static void work(void *context)
 {
@@ -27,6 +30,8 @@ static void work(void *context)
         struct ipw_why why = { 0 };
         int r;
 
+        r = old ? without_new_calls() : 0;
+        CHECK(r == 0, "no filter of system calls can be set here: %d", r);
         inbox = malloc(BOX);
         outbox = malloc(BOX);
         CHECK(inbox && outbox, "no memory");
@@ -83,10 +88,9 @@ static bool run_row(const struct row *row, const char *row_filter, const char *c
 
 int main(int argc, char **argv)
 {
-        static const struct option options[] = { { "row", 1, NULL, 'r' },      { "case", 1, NULL, 'c' },
-                                                 { "lie", 1, NULL, 'l' },      { "seed", 1, NULL, 's' },
-                                                 { "deadline", 1, NULL, 'd' }, { "jobs", 1, NULL, 'j' },
-                                                 { "list", 0, NULL, 'L' },     { 0 } };
+        static const struct option options[] = { { "row", 1, NULL, 'r' },  { "case", 1, NULL, 'c' },     { "lie", 1, NULL, 'l' },
+                                                 { "seed", 1, NULL, 's' }, { "deadline", 1, NULL, 'd' }, { "jobs", 1, NULL, 'j' },
+                                                 { "list", 0, NULL, 'L' }, { "old", 0, NULL, 'o' },      { 0 } };
         const char *row_filter = "", *case_filter = "", *lie = NULL;
         struct row *rows;
         bool list = false, going = true;
@@ -115,11 +119,15 @@ int main(int argc, char **argv)
                 case 'j':
                         jobs = (unsigned)atoi(optarg);
                         break;
+                case 'o':
+                        old = true;
+                        break;
                 case 'L':
                         list = true;
                         break;
                 default:
-                        errx(2, "usage: %s [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--jobs N] [--list]",
+                        errx(2,
+                             "usage: %s [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--jobs N] [--old] [--list]",
                              argv[0]);
                 }
         rows = rows_make(lie, false); /* the cases count on a message going to one receiver */

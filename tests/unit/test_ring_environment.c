@@ -14,6 +14,7 @@
 
 #include "ring.h"
 #include "talk.h"
+#include "without.h"
 
 #include <ipcway/probe.h>
 
@@ -550,6 +551,43 @@ static void test_mended_from_another_namespace(void **state)
         in_child(from_inside);
 }
 
+/* ---- an old kernel ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* A child of the dead one has a copy of its lock, and there is no pidfd_open(2): its number is the proof all the same, once it has been waited for. */
+static void without_pidfd(void)
+{
+        struct ipw_link *out = talk_open(address[0], IPW_PUSH);
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        CHILD_CHECK(without_new_calls() == 0 && pipe(ready) == 0);
+        pid = fork_into();
+        if (pid == 0) {
+                struct ipw_link *l = talk_open(address[0], IPW_PUSH);
+
+                CHILD_CHECK(l);
+                store_release(&words_of(map())->writer, ring_owner(1, 1));
+                if (fork() == 0) { /* lives until the case is over */
+                        CHILD_CHECK(write(ready[1], "x", 1) == 1);
+                        (void)!read(lifeline[0], &byte, 1);
+                        _exit(0);
+                }
+                for (;;)
+                        (void)pause();
+        }
+        CHILD_CHECK(read(ready[0], &byte, 1) == 1);
+        CHILD_CHECK(send_one(out, IPW_MS(50)) == -ETIMEDOUT); /* it lives */
+        CHILD_CHECK(kill(pid, SIGKILL) == 0 && reap(pid) == -SIGKILL);
+        CHILD_CHECK(send_one(out, IPW_MS(PATIENCE)) == SIZE);
+        use_up(2); /* memory without MADV_POPULATE_WRITE */
+}
+
+static void test_without_pidfd(void **state)
+{
+        in_child(without_pidfd);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -562,6 +600,7 @@ int main(void)
                 cmocka_unit_test(test_taken_away_from_a_loop),
                 cmocka_unit_test(test_two_pid_namespaces),
                 cmocka_unit_test(test_mended_from_another_namespace),
+                cmocka_unit_test(test_without_pidfd),
         };
         int failed;
 
