@@ -384,6 +384,81 @@ static void test_symbolic_link(void **state)
         ipw_close(l);
 }
 
+/* ---- a folder that is another one a moment later ------------------------------------------------------------------------------------------- */
+
+static char swap_one[128], swap_other[128], swap_aside[128];
+static const char *swap_before; /* the first call of that name; NULL: it has been */
+
+static int swap_folders(struct sys_call *call)
+{
+        if (!swap_before || strcmp(call->site->call, swap_before) != 0)
+                return 0;
+        swap_before = NULL;
+        assert_return_code(rename(swap_one, swap_aside), errno);
+        assert_return_code(rename(swap_other, swap_one), errno);
+        return 0;
+}
+
+static void swap_back(void)
+{
+        assert_null(swap_before); /* it did happen */
+        assert_return_code(rename(swap_one, swap_other), errno);
+        assert_return_code(rename(swap_aside, swap_one), errno);
+}
+
+/* Between the look at the folder and the call somebody puts another in its place: we stay in the one that was looked at. */
+static void test_swapped_folder(void **state)
+{
+        static const struct sys_hook hook = { swap_folders, failing_after };
+        struct ipw_link *ours, *theirs, *out;
+        char at_one[160], at_other[160];
+
+        (void)snprintf(swap_one, sizeof(swap_one), "%s/one", folder);
+        (void)snprintf(swap_other, sizeof(swap_other), "%s/two", folder);
+        (void)snprintf(swap_aside, sizeof(swap_aside), "%s/three", folder);
+        (void)snprintf(at_one, sizeof(at_one), SCHEME "%s/s", swap_one);
+        (void)snprintf(at_other, sizeof(at_other), SCHEME "%s/s", swap_other);
+        assert_return_code(mkdir(swap_one, 0700), errno);
+        assert_return_code(mkdir(swap_other, 0700), errno);
+
+        ours = talk_open(at_one, IPW_PULL);
+        theirs = talk_open(at_other, IPW_PULL);
+        swap_before = "connect";
+        sys_hook = &hook;
+        out = talk_open(at_one, IPW_PUSH);
+        sys_hook = NULL;
+        send_text(out, "for whom it was meant");
+        expect(ours, "for whom it was meant");
+        assert_int_equal(try_recv(theirs, 0), -EAGAIN);
+        swap_back();
+        ipw_close(out);
+        ipw_close(theirs);
+        ipw_close(ours);
+
+        /* bind(2) takes the whole path, for that is what others are shown; so it is noticed, before anybody could dial. */
+        swap_before = "bind";
+        sys_hook = &hook;
+        talk_refuse(at_one, IPW_PULL, ENOENT, "cannot look at the socket just bound");
+        sys_hook = NULL;
+        swap_back();
+        talk_refuse(at_other, IPW_PUSH, EAGAIN, "");
+        assert_return_code(unlink(at_other + strlen(SCHEME)), errno);
+
+        swap_before = "listen";
+        sys_hook = &hook;
+        ours = talk_open(at_one, IPW_PULL);
+        sys_hook = NULL;
+        assert_int_equal(access(at_one + strlen(SCHEME), F_OK), -1); /* what has this name now is as it was */
+        swap_back();
+        out = talk_open(at_one, IPW_PUSH);
+        send_text(out, "still here");
+        expect(ours, "still here");
+        ipw_close(out);
+        ipw_close(ours);
+        assert_return_code(rmdir(swap_one), errno);
+        assert_return_code(rmdir(swap_other), errno);
+}
+
 static void test_other_kinds(void **state)
 {
         struct ipw_why why;
@@ -1147,6 +1222,7 @@ int main(void)
                 TEST(close_leaves_what_is_not_ours),
                 TEST(keep),
                 TEST(symbolic_link),
+                TEST(swapped_folder),
                 TEST(other_kinds),
                 TEST(bad_addresses),
                 TEST(long_path),
