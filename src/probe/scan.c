@@ -32,9 +32,13 @@ void *list_add_(void **at, uint32_t *count, uint32_t *room, size_t size)
         return item;
 }
 
+enum link { MOUNTS, ROOT, IPC, LINKS };
+static const char *const links[LINKS] = { "ns/mnt", "root", "ns/ipc" };
+
 struct walk {
         struct ipw_probe *probe;
         pid_t pid;
+        char own[LINKS][64]; /* of this process */
 };
 
 /* "NUMBER" or nothing of interest. */
@@ -239,17 +243,25 @@ static int look_again(struct ipw_probe *p)
 
 /* ---- processes ------------------------------------------------------------------------------------------------------------------------- */
 
-/* Is this link of the process what it is of ours? */
-static bool same_link(struct ipw_probe *p, pid_t pid, const char *what)
+static void read_own_links(struct ipw_probe *p, char own[LINKS][64])
 {
-        struct source *s = p->source;
-        char path[64], ours[64], its[64];
+        char path[64];
 
-        (void)snprintf(path, sizeof(path), "self/%s", what);
-        if (s->ops->link(s, path, ours, sizeof(ours)) < 0)
-                return false;
-        (void)snprintf(path, sizeof(path), "%d/%s", (int)pid, what);
-        return s->ops->link(s, path, its, sizeof(its)) >= 0 && strcmp(ours, its) == 0;
+        for (int i = 0; i < LINKS; i++) {
+                (void)snprintf(path, sizeof(path), "self/%s", links[i]);
+                if (p->source->ops->link(p->source, path, own[i], sizeof(own[i])) < 0)
+                        own[i][0] = 0; /* then nobody's is the same */
+        }
+}
+
+/* Is this link of the process what it is of ours? */
+static bool same_link(struct walk *w, enum link which)
+{
+        struct source *s = w->probe->source;
+        char path[64], its[64];
+
+        (void)snprintf(path, sizeof(path), "%d/%s", (int)w->pid, links[which]);
+        return s->ops->link(s, path, its, sizeof(its)) >= 0 && strcmp(w->own[which], its) == 0;
 }
 
 static int add_process(void *context, const char *name)
@@ -285,8 +297,8 @@ static int add_process(void *context, const char *name)
         process->parent = line.parent;
         process->started = line.started;
         if (p->what & IPW_PROBE_OBJECTS) {
-                process->apart = !same_link(p, w->pid, "ns/mnt") || !same_link(p, w->pid, "root");
-                process->foreign = !same_link(p, w->pid, "ns/ipc");
+                process->apart = !same_link(w, MOUNTS) || !same_link(w, ROOT);
+                process->foreign = !same_link(w, IPC);
         }
 
         (void)snprintf(path, sizeof(path), "%d/fd", (int)w->pid);
@@ -330,6 +342,7 @@ int scan(struct ipw_probe *p)
         struct walk w = { .probe = p };
         int r;
 
+        read_own_links(p, w.own);
         r = scan_sockets(p);
         if (r == 0)
                 r = scan_mounts(p);
