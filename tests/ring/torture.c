@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Torture: four senders and four receivers on one ring, killed and stopped at random and started again, for so many seconds over each kind of memory.
+ * Torture: four senders and four receivers on one ring, killed and stopped at random and started again, for so many seconds over each kind of memory; then two senders and
+ * four receivers on a broadcast, for a third of that.
  *
  *      torture [--seconds N] [--seed N]
  *
  * Everybody notes in memory of the test what it was told and what it got. Then: what was acknowledged came, once and whole, but for what a killed receiver
- * had in hand; of a killed sender at most one message more; in order per sender for each receiver; nobody waited in vain; nothing is left behind.
+ * had in hand; of a killed sender at most one message more; in order per sender for each receiver; nobody waited in vain; nothing is left behind. Of a broadcast each
+ * receiver got everything from where it began, without a gap, and began no later than with what was sent after it had opened.
  */
 #include <err.h>
 #include <errno.h>
@@ -40,6 +42,7 @@ struct notes {
 };
 static struct notes *notes;
 static char folder[64], address[200], key[40];
+static bool to_all; /* a broadcast */
 
 static void broken(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 static void broken(const char *format, ...)
@@ -83,7 +86,7 @@ static struct ipw_link *open_as(unsigned how)
 
 static void __attribute__((noreturn)) be_sender(unsigned life)
 {
-        struct ipw_link *l = open_as(IPW_PUSH);
+        struct ipw_link *l = open_as(to_all ? IPW_PUB : IPW_PUSH);
         struct life *mine = &notes->life[life];
         unsigned char data[MOST + sizeof(struct head)];
 
@@ -105,7 +108,13 @@ static void __attribute__((noreturn)) be_sender(unsigned life)
         _exit(0);
 }
 
-static void note(unsigned *next, const unsigned char *data, size_t size)
+/* What a receiver knows of each sender. */
+struct log {
+        unsigned before; /* acknowledged when we had opened: of what was sent then and later we get all, and perhaps one more */
+        unsigned next;   /* 0: nothing came */
+};
+
+static void note(struct log *log, const unsigned char *data, size_t size)
 {
         unsigned char wanted[MOST + sizeof(struct head)];
         struct head h;
@@ -118,27 +127,44 @@ static void note(unsigned *next, const unsigned char *data, size_t size)
         fill(wanted, h.life, h.number);
         if (memcmp(wanted, data, size) != 0)
                 broken("message %u of sender %u is not whole", h.number, h.life);
-        if (h.number < next[h.life])
-                broken("message %u of sender %u came after %u", h.number, h.life, next[h.life] - 1);
-        next[h.life] = h.number + 1;
-        if (notes->life[h.life].came[h.number]++)
+        log += h.life;
+        if (h.number < log->next)
+                broken("message %u of sender %u came after %u", h.number, h.life, log->next - 1);
+        if (to_all && log->next ? h.number != log->next : to_all && h.number > log->before + 1)
+                broken("message %u of sender %u came, and those from %u on did not", h.number, h.life,
+                       log->next ? log->next : log->before + 1);
+        log->next = h.number + 1;
+        if (notes->life[h.life].came[h.number]++ && !to_all)
                 broken("message %u of sender %u came twice", h.number, h.life);
+}
+
+/* All is there that was sent. */
+static void close_log(const struct log *log)
+{
+        for (unsigned i = 0; i < LIVES; i++) {
+                unsigned told = notes->life[i].acknowledged;
+
+                if (told > log[i].before + 1 && (log[i].next < told || log[i].next > told + 1))
+                        broken("sender %u was told of %u messages, and they came up to %u", i, told, log[i].next);
+        }
 }
 
 static void __attribute__((noreturn)) be_receiver(void)
 {
-        static unsigned next[LIVES];
-        struct ipw_link *l = open_as(IPW_PULL);
+        static struct log log[LIVES];
+        struct ipw_link *l = open_as(to_all ? IPW_SUB : IPW_PULL);
         unsigned char data[MOST + sizeof(struct head)];
         struct ipw_message m = { .data = data, .capacity = sizeof(data) };
         struct ipw_why why;
 
+        for (unsigned i = 0; i < LIVES; i++)
+                log[i].before = notes->life[i].acknowledged;
         for (;;) {
                 bool last = notes->stop == 2;
                 ssize_t n = ipw_recv(l, &m, last ? 0 : IPW_MS(20));
 
                 if (n >= 0)
-                        note(next, data, (size_t)n);
+                        note(log, data, (size_t)n);
                 else if (n == -EAGAIN && last)
                         break;
                 else if (n != -ETIMEDOUT && n != -EAGAIN) {
@@ -146,6 +172,8 @@ static void __attribute__((noreturn)) be_receiver(void)
                         broken("receiving: %s", why.text);
                 }
         }
+        if (to_all)
+                close_log(log);
         (void)ipw_close(l);
         _exit(0);
 }
@@ -198,6 +226,8 @@ static void hurt_somebody(void)
 {
         int i = rand() % WORKERS;
 
+        if (!worker[i])
+                return;
         pause_for(rand() % 2000);
         if (*notes->broken)
                 errx(1, "BROKEN: %s", notes->broken);
@@ -234,12 +264,15 @@ static void judge(void)
                                 errx(1, "BROKEN: message %u of sender %u came, which had been told of %u", k, i, told);
                 all += told;
         }
-        if (missing > lost_in_hand)
+        if (missing > lost_in_hand && !to_all) /* a broadcast: each receiver has seen to that */
                 errx(1, "BROKEN: %u messages never came, and only %u receivers were killed", missing, lost_in_hand);
         if (!all || !kills)
                 errx(1, "BROKEN: nothing happened");
-        printf("%-10.*s %7lu messages, %4u kills, %3u stops: %u were in the hand of somebody killed\n", (int)strcspn(address, "?/{"),
-               address, all, kills, stops, missing);
+        printf("%-10.*s %7lu messages, %4u kills, %3u stops: ", (int)strcspn(address, "?/{"), address, all, kills, stops);
+        if (to_all)
+                printf("all came to each receiver\n");
+        else
+                printf("%u were in the hand of somebody killed\n", missing);
 }
 
 static void torture(int seconds)
@@ -256,13 +289,16 @@ static void torture(int seconds)
                                                        : key);
         memset(notes, 0, sizeof(*notes));
         lives = lost_in_hand = kills = stops = 0;
+        memset(worker, 0, sizeof(worker));
         for (int i = 0; i < WORKERS; i++)
-                start(i);
+                if (!to_all || i < 2 || i >= SENDERS)
+                        start(i);
         for (end = now() + (int64_t)seconds * 1000000000; now() < end && lives < LIVES - 1;)
                 hurt_somebody();
         notes->stop = 1;
         for (int i = 0; i < SENDERS; i++)
-                must_end(i, false);
+                if (worker[i])
+                        must_end(i, false);
         notes->stop = 2;
         for (int i = SENDERS; i < WORKERS; i++)
                 must_end(i, false);
@@ -309,7 +345,10 @@ int main(int argc, char **argv)
                 err(2, "mmap");
         for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
                 scheme = schemes[i];
+                to_all = false;
                 torture(seconds);
+                to_all = true;
+                torture((seconds + 2) / 3);
         }
         return 0;
 }
