@@ -5,6 +5,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ struct world {
         void *memory;
         struct ring_shape shape;
         unsigned producers, consumers, batch;
-        _Atomic unsigned taken;
+        _Atomic unsigned taken, finished;
         unsigned char seen[MOST][EACH];
 };
 struct worker {
@@ -57,6 +58,7 @@ static void *produce(void *argument)
                 else
                         errx(1, "ring_put: %zd", put);
         }
+        atomic_fetch_add(&w->finished, 1);
         return NULL;
 }
 
@@ -99,10 +101,61 @@ static void *consume(void *argument)
         return NULL;
 }
 
-static void run(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
+/* Of a broadcast, everything from where it began. Whole: of all; else it comes and goes, and takes a little each time. */
+static void listen_to_all(struct world *w, struct ring *r, unsigned enough)
+{
+        unsigned next[MOST] = { 0 }, got = 0;
+
+        while (got < enough && !(atomic_load(&w->finished) == w->producers && !ring_has_message(r))) {
+                struct payload p;
+                struct ipw_message m = { .data = &p, .capacity = sizeof(p) };
+                ssize_t n = ring_take(r, &m, 1);
+
+                if (n == -EAGAIN) {
+                        (void)sched_yield();
+                        continue;
+                }
+                if (n != 1 || m.size != sizeof(p) - p.number % 3 * 4 || p.from >= w->producers || p.check[0] != p.number)
+                        errx(1, "ring_take: %zd, and no message of ours", n);
+                if (next[p.from] ? p.number != next[p.from] : enough == UINT_MAX && p.number)
+                        errx(1, "message %u of %u came, and not %u", p.number, p.from, next[p.from]);
+                next[p.from] = p.number + 1;
+                got++;
+        }
+        for (unsigned i = 0; enough == UINT_MAX && i < w->producers; i++)
+                if (next[i] != EACH)
+                        errx(1, "%u messages of %u came", next[i], i);
+}
+
+static void *listen_from_the_start(void *argument)
+{
+        struct worker *me = argument;
+        struct ring r;
+
+        ring_use(&r, me->world->memory, &me->world->shape, 0, ring_owner(MOST + me->number, 1));
+        listen_to_all(me->world, &r, UINT_MAX);
+        return NULL;
+}
+
+static void *come_and_go(void *argument)
+{
+        struct worker *me = argument;
+        struct world *w = me->world;
+        uint32_t slot = MOST + me->number;
+        struct ring r;
+
+        while (atomic_load(&w->finished) < w->producers) {
+                ring_join(w->memory, &w->shape, slot);
+                ring_use(&r, w->memory, &w->shape, 0, ring_owner(slot, 1));
+                listen_to_all(w, &r, 50);
+                (void)clear_bits(&r.words->receivers, (uint64_t)1 << slot);
+        }
+        return NULL;
+}
+
+static struct world *world_new(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
 {
         struct world *w = calloc(1, sizeof(*w));
-        struct worker workers[2 * MOST];
         const unsigned char boot[16] = { 0 };
 
         if (!w)
@@ -116,6 +169,20 @@ static void run(unsigned producers, unsigned consumers, unsigned batch, uint32_t
         w->producers = producers;
         w->consumers = consumers;
         w->batch = batch;
+        return w;
+}
+
+static void world_free(struct world *w)
+{
+        free(w->memory);
+        free(w);
+}
+
+static void run(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
+{
+        struct world *w = world_new(producers, consumers, batch, flags, capacity);
+        struct worker workers[2 * MOST];
+
         for (unsigned i = 0; i < producers + consumers; i++) {
                 workers[i] = (struct worker){ w, i < producers ? i : i - producers, 0 };
                 if (pthread_create(&workers[i].thread, NULL, i < producers ? produce : consume, &workers[i]))
@@ -127,8 +194,28 @@ static void run(unsigned producers, unsigned consumers, unsigned batch, uint32_t
                 if (memchr(w->seen[i], 0, EACH))
                         errx(1, "a message of producer %u never came", i);
         printf("%u to %u, %u at once: all came\n", producers, consumers, batch);
-        free(w->memory);
-        free(w);
+        world_free(w);
+}
+
+/* The last of the consumers comes and goes. */
+static void broadcast(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
+{
+        struct world *w = world_new(producers, consumers, batch, flags | IMAGE_BROADCAST, capacity);
+        struct worker workers[2 * MOST];
+
+        for (unsigned i = 0; i < consumers - 1; i++)
+                ring_join(w->memory, &w->shape, MOST + i);
+        for (unsigned i = 0; i < producers + consumers; i++) {
+                void *(*work)(void *) = i < producers ? produce : i < producers + consumers - 1 ? listen_from_the_start : come_and_go;
+
+                workers[i] = (struct worker){ w, i < producers ? i : i - producers, 0 };
+                if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+                        errx(1, "pthread_create");
+        }
+        for (unsigned i = 0; i < producers + consumers; i++)
+                (void)pthread_join(workers[i].thread, NULL);
+        printf("%u to all %u, %u at once: all came\n", producers, consumers, batch);
+        world_free(w);
 }
 
 int main(void)
@@ -140,5 +227,7 @@ int main(void)
         run(1, 4, 1, IMAGE_ONE_PRODUCER, 4096);
         run(4, 4, 1, 0, 4096);
         run(4, 4, 32, 0, 16384);
+        broadcast(1, 3, 1, IMAGE_ONE_PRODUCER, 4096);
+        broadcast(2, 3, 32, 0, 5000);
         return 0;
 }
