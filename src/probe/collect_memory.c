@@ -4,7 +4,8 @@
  * files that somebody has mapped to write into. An object is its device and inode, never a name: who makes a POSIX semaphore has it mapped under
  * a name that is gone, and a name may end with " (deleted)".
  *
- * A semaphore's value is read from its file only if that leaves no trace; else from the memory of a process that has it mapped.
+ * A semaphore's value is read from the memory of a process that has it mapped. If there is none, from its file, if that leaves no trace: it must be allowed to
+ * ask that the access time stays, and there must be no lease on it.
  */
 #include "collect.h"
 
@@ -92,9 +93,12 @@ static int read_words(struct ipw_probe *p, const struct memory_file *file, const
                 }
         }
         *source = folder;
-        for (uint32_t i = 0; i < p->locks.count; i++)
-                if (p->locks.at[i].kind == LOCK_LEASE && p->locks.at[i].device == key->device && p->locks.at[i].inode == key->inode)
-                        return -EPERM;
+        for (uint32_t i = 0; i < p->holds.count; i++)
+                if (p->holds.at[i].key.kind == KIND_FILE && p->holds.at[i].key.device == key->device &&
+                    p->holds.at[i].key.inode == key->inode)
+                        return -EBUSY; /* not as sem_open(3) leaves it, so it may be there for a lease */
+        if (has_lease(p, key))
+                return -EBUSY;
         (void)snprintf(path, sizeof(path), "self/root/dev/shm/%.255s", file->name);
         r = s->ops->content(s, path, out, sizeof(*out), &look);
         return r < 0 ? r : look.device == key->device && look.inode == key->inode ? 0 : -ENOENT;
@@ -102,14 +106,17 @@ static int read_words(struct ipw_probe *p, const struct memory_file *file, const
 
 static void add_value(struct ipw_probe *p, uint32_t object, const struct memory_file *file, const struct key *key)
 {
-        static const char needs[] = "needs to be its owner, or CAP_FOWNER";
         const char *source = folder;
         struct words words;
         int r = is_plain() ? read_words(p, file, key, &words, &source) : -EOPNOTSUPP;
 
         if (r < 0) {
-                fact_missing(p, object, "value", source, r, is_plain() ? needs : "not known how it looks on this machine");
-                fact_missing(p, object, "waiters", source, r, is_plain() ? needs : "not known how it looks on this machine");
+                const char *needs = r == -EBUSY        ? "not opened: that would break a lease on it"
+                                    : r == -EOPNOTSUPP ? "not known how it looks on this machine"
+                                                       : "needs to be its owner, or CAP_FOWNER";
+
+                fact_missing(p, object, "value", source, r, needs);
+                fact_missing(p, object, "waiters", source, r, needs);
                 return;
         }
         fact_number(p, object, "value", source, words.value);

@@ -10,21 +10,13 @@
 
 static const char getattr[] = "mq_getattr(3)";
 
-static bool has_lease(const struct ipw_probe *p, uint64_t device, uint64_t inode)
-{
-        for (uint32_t i = 0; i < p->locks.count; i++)
-                if (p->locks.at[i].kind == LOCK_LEASE && p->locks.at[i].device == device && p->locks.at[i].inode == inode)
-                        return true;
-        return false;
-}
-
 static void look_inside(struct ipw_probe *p, uint32_t object, const struct key *key, const char *name)
 {
         struct source *s = p->source;
         struct queue_look queue;
         int r;
 
-        if (has_lease(p, key->device, key->inode)) {
+        if (has_lease(p, key)) {
                 fact_missing(p, object, "messages", getattr, -EOPNOTSUPP, "not opened: that would break the lease on it");
                 return;
         }

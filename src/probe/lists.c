@@ -182,6 +182,20 @@ int scan_locks(struct ipw_probe *p)
         return 0;
 }
 
+bool has_lease(struct ipw_probe *p, const struct key *key)
+{
+        _cleanup_(text_free)
+        struct text text = { 0 };
+        ssize_t n = read_whole(p, "locks", &text);
+        char *at = text.at, *line;
+        struct lock lock;
+
+        while (n > 0 && (line = next_line(&at)))
+                if (parse_lock(line, &lock) == 0 && lock.kind == LOCK_LEASE && lock.device == key->device && lock.inode == key->inode)
+                        return true;
+        return n < 0; /* then nobody knows */
+}
+
 int scan_sysv(struct ipw_probe *p)
 {
         static const char *const lists[] = { "sysvipc/shm", "sysvipc/msg", "sysvipc/sem" }; /* by enum sysv_kind */

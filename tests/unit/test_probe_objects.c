@@ -700,21 +700,21 @@ static void test_locks(void **state)
 /* A semaphore with a lease on it is not opened. */
 static void test_lease_on_a_semaphore(void **state)
 {
-        char path[96], address[80];
+        char before[96], path[96], address[80];
         struct ipw_probe *p;
-        sem_t *sem;
         int fd;
 
-        sem = sem_open(name, O_CREAT | O_EXCL, 0600, 1);
-        assert_true(sem != SEM_FAILED);
-        (void)sem_close(sem);
+        /* it gets its name once it has its lease, so that whoever else looks around here never sees the one without the other */
+        (void)snprintf(before, sizeof(before), "/dev/shm/%s", name + 1);
         (void)snprintf(path, sizeof(path), "/dev/shm/sem.%s", name + 1);
         (void)snprintf(address, sizeof(address), "sem:%s", name);
-        fd = open(path, O_RDWR | O_CLOEXEC);
+        fd = open(before, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+        assert_int_equal(ftruncate(fd, sizeof(sem_t)), 0);
         assert_int_equal(fcntl(fd, F_SETLEASE, F_WRLCK), 0); /* broken, it ends this process */
+        assert_int_equal(rename(before, path), 0);
         p = take();
         assert_int_equal(fcntl(fd, F_GETLEASE), F_WRLCK);
-        assert_int_equal(ipw_probe_fact(object_with(p, address), "value")->state, IPW_FACT_DENIED);
+        expect_missing(object_with(p, address), "value", IPW_FACT_UNSUPPORTED, "break a lease");
         ipw_probe_free(p);
         (void)close(fd);
 }
