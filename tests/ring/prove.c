@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proof by steps. A process does one thing to a ring (send, receive, open, close), one machine instruction at a time, and is killed, or stopped, at each point where
+ * Proof by steps. A process does one thing to a ring (send, receive, either in place, open, close), one machine instruction at a time, and is killed, or stopped, at each point where
  * shared bytes have changed or a system call was made; with --all after every instruction that comes once the ring is touched. Each time a fresh ring, and each time the others must get on.
  *
  *      prove [--all] [--matrix] [OPERATION...]
@@ -43,8 +43,42 @@ enum { PATIENCE = 5, SLOTS = 6, BEFORE = 3, SIZE = 40, EVENTS = 400, GOT_IT = 20
 #define SOON    ((int64_t)PATIENCE * 1000000000)
 #define SHORTLY IPW_MS(30)
 
-enum operation { SEND, SEND_TO_SLEEPER, RECEIVE, RECEIVE_NOTHING, ATTACH, DETACH, ATTACH_FIRST, OPERATIONS };
-static const char *const names[] = { "send", "send-to-sleeper", "receive", "receive-nothing", "attach", "detach", "attach-first" };
+enum operation {
+        SEND,
+        SEND_TO_SLEEPER,
+        CLAIM,
+        RECEIVE,
+        BORROW,
+        RECEIVE_NOTHING,
+        ATTACH,
+        DETACH,
+        ATTACH_FIRST,
+        PAIR_SEND,
+        PAIR_CLAIM,
+        PAIR_RECEIVE,
+        PAIR_BORROW,
+        OPERATIONS
+};
+/* What there is to say of each; `way`: IPW_SEND or IPW_RECV of a message. */
+static const struct {
+        const char *name;
+        unsigned way;
+        bool lent, pair;
+} about[] = {
+        [SEND] = { "send", IPW_SEND },
+        [SEND_TO_SLEEPER] = { "send-to-sleeper", IPW_SEND },
+        [CLAIM] = { "claim-commit", IPW_SEND, .lent = true },
+        [RECEIVE] = { "receive", IPW_RECV },
+        [BORROW] = { "borrow-give-back", IPW_RECV, .lent = true },
+        [RECEIVE_NOTHING] = { "receive-nothing" },
+        [ATTACH] = { "attach" },
+        [DETACH] = { "detach" },
+        [ATTACH_FIRST] = { "attach-first" },
+        [PAIR_SEND] = { "pair-send", IPW_SEND, .pair = true },
+        [PAIR_CLAIM] = { "pair-claim-commit", IPW_SEND, .lent = true, .pair = true },
+        [PAIR_RECEIVE] = { "pair-receive", IPW_RECV, .pair = true },
+        [PAIR_BORROW] = { "pair-borrow-give-back", IPW_RECV, .lent = true, .pair = true },
+};
 
 /* What is done to the one that is stepped. */
 enum fate { FINISH, KILL, STOP };
@@ -73,7 +107,7 @@ static void __attribute__((noreturn, format(printf, 2, 3))) broken(struct world 
 {
         va_list arguments;
 
-        printf("BROKEN: %s, %s at point %u (%s): ", names[operation], fates[fate], point, w->last);
+        printf("BROKEN: %s, %s at point %u (%s): ", about[operation].name, fates[fate], point, w->last);
         va_start(arguments, format);
         (void)vprintf(format, arguments);
         va_end(arguments);
@@ -116,6 +150,40 @@ static ssize_t take(struct ipw_link *l, char *from, int *number, int64_t timeout
         return n == SIZE && memcmp(wanted, data, SIZE) == 0 ? 0 : -EBADMSG;
 }
 
+/* The same in place: of two spans the first is left out, and the second made smaller. */
+static ssize_t put_lent(struct ipw_link *l, char from, int number, int64_t timeout)
+{
+        struct ipw_span s[2];
+        ssize_t r = ipw_claim(l, SIZE * 2, s, 2, timeout);
+
+        if (r != 2)
+                return r < 0 ? r : -EBADMSG;
+        fill(s[1].data, from, number);
+        s[1].size = SIZE;
+        r = ipw_abandon(l, s, 1);
+        if (r == 0)
+                r = ipw_commit(l, s, 2);
+        return r == 1 ? SIZE : r;
+}
+
+/* Two are borrowed, and one is received. */
+static ssize_t take_lent(struct ipw_link *l, char *from, int *number, int64_t timeout)
+{
+        char wanted[SIZE];
+        struct ipw_span s[2];
+        ssize_t n = ipw_borrow(l, s, 2, timeout);
+        bool whole;
+
+        if (n < 0)
+                return n;
+        *from = ((char *)s[0].data)[0];
+        *number = ((char *)s[0].data)[1] - '0';
+        fill(wanted, *from, *number);
+        whole = s[0].size == SIZE && memcmp(wanted, s[0].data, SIZE) == 0;
+        n = ipw_give_back(l, s, 1);
+        return n == 0 && !whole ? -EBADMSG : n;
+}
+
 /* ---- the one that is stepped -------------------------------------------------------------------------------------------------------------- */
 
 static struct ipw_link *open_as(const char *address, unsigned how)
@@ -136,19 +204,29 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         ssize_t r = 0;
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (operation == SEND || operation == SEND_TO_SLEEPER || operation == DETACH)
+        if (about[operation].pair)
+                l = open_as(w->address, IPW_PAIR);
+        else if (about[operation].way == IPW_SEND || operation == DETACH)
                 l = open_as(w->address, IPW_PUSH);
-        if (operation == RECEIVE || operation == RECEIVE_NOTHING)
+        else if (about[operation].way == IPW_RECV || operation == RECEIVE_NOTHING)
                 l = open_as(w->address, IPW_PULL);
         (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         (void)raise(SIGSTOP);
         switch (operation) {
         case SEND:
         case SEND_TO_SLEEPER:
+        case PAIR_SEND:
                 r = put(l, 'S', 0, SOON);
                 break;
+        case CLAIM:
+        case PAIR_CLAIM:
+                r = put_lent(l, 'S', 0, SOON);
+                break;
         case RECEIVE:
-                r = take(l, &from, &number, SOON);
+        case BORROW:
+        case PAIR_RECEIVE:
+        case PAIR_BORROW:
+                r = about[operation].lent ? take_lent(l, &from, &number, SOON) : take(l, &from, &number, SOON);
                 r = r == 0 && from == 'B' && number == 0 ? 0 : -1;
                 break;
         case RECEIVE_NOTHING:
@@ -204,7 +282,7 @@ static const char *what_changed(const struct world *w, const unsigned char *was)
                 return "a slot is written";
         if (at >= w->shape.bytes[0])
                 return "bytes of a record are written";
-        at -= w->shape.words[0];
+        at = (at - w->shape.words[0]) % sizeof(struct ring_words);
         if (at < offsetof(struct ring_words, writer))
                 return "the tail is stored";
         if (at < offsetof(struct ring_words, writer_free))
@@ -246,6 +324,10 @@ static const char *name_of(long number)
                 return "who are we";
         case SYS_read:
                 return "read";
+        case SYS_pidfd_open:
+                return "pidfd_open";
+        case SYS_ppoll:
+                return "poll";
         case SYS_newfstatat:
         case SYS_fstat:
                 return "stat";
@@ -360,7 +442,8 @@ static void map_image(struct world *w)
         w->image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
         if (w->image == MAP_FAILED || ring_check(w->image, (uint64_t)st.st_size, &w->shape, &what) < 0)
                 errx(2, "%s: %s", w->path, what ? what : "mmap");
-        w->words = (struct ring_words *)((char *)w->image + w->shape.words[0]);
+        /* of a PAIR, the second ring carries what the second to come sends: that is the one that is stepped */
+        w->words = (struct ring_words *)((char *)w->image + w->shape.words[about[operation].pair && about[operation].way == IPW_SEND]);
         /* closing a descriptor frees no lock of other descriptions */
         (void)close(fd);
 }
@@ -404,7 +487,9 @@ static void world_make(struct world *w)
         *w = (struct world){ .last = "its beginning" };
         (void)snprintf(w->address, sizeof(w->address), "shm:/ipcway-prove-%d-%u?size=4K&slots=%d&spin=0", (int)getpid(), ++serial, SLOTS);
         (void)snprintf(w->path, sizeof(w->path), "/dev/shm/ipcway-prove-%d-%u", (int)getpid(), serial);
-        if (operation == ATTACH_FIRST) { /* somebody waits for the first sender, and would see the last one go */
+        if (about[operation].pair) {
+                w->in = w->out = open_as(w->address, IPW_PAIR);
+        } else if (operation == ATTACH_FIRST) { /* somebody waits for the first sender, and would see the last one go */
                 char address[120];
 
                 (void)snprintf(address, sizeof(address), "%s&until=last", w->address);
@@ -417,7 +502,8 @@ static void world_make(struct world *w)
                 w->sleeper = start(w, be_sleeper);
                 await_sleeper(w);
         } else if (operation != ATTACH_FIRST) {
-                w->in = open_as(w->address, IPW_PULL);
+                if (!w->in)
+                        w->in = open_as(w->address, IPW_PULL);
                 for (int i = 0; i < BEFORE && operation != RECEIVE_NOTHING; i++)
                         if (put(w->out, 'B', i, 0) != SIZE)
                                 broken(w, "cannot even begin");
@@ -463,20 +549,22 @@ static void world_end(struct world *w)
 {
         struct ipw_link *more[SLOTS] = { 0 };
         struct ipw_why why = { 0 };
-        int held = !!w->in + !!w->out, r;
+        bool pair = about[operation].pair;
+        int held = pair ? 1 : !!w->in + !!w->out, places = pair ? 2 : SLOTS, r;
 
-        for (int i = 0; i < SLOTS - held; i++) { /* every place is free again */
-                r = ipw_open(&more[i], w->address, IPW_PUSH, SOON, &why);
+        for (int i = 0; i < places - held; i++) { /* every place is free again */
+                r = ipw_open(&more[i], w->address, pair ? IPW_PAIR : IPW_PUSH, SOON, &why);
                 if (r < 0)
-                        broken(w, "place %d of %d cannot be taken: %s", i + held, SLOTS, why.text);
+                        broken(w, "place %d of %d cannot be taken: %s", i + held, places, why.text);
         }
         if (load_relaxed(&w->words->writer) || load_relaxed(&w->words->reader))
                 broken(w, "a lock is left");
-        for (int i = 0; i < SLOTS - held; i++)
+        for (int i = 0; i < places - held; i++)
                 (void)ipw_close(more[i]);
         (void)ipw_close(w->in);
         if (w->out)
-                (void)ipw_close(w->out);
+                if (!pair)
+                        (void)ipw_close(w->out);
         if (load_relaxed(&w->words->senders) || load_relaxed(&w->words->receivers))
                 broken(w, "somebody is still listed as a user");
         r = ipw_remove(w->address, &why);
@@ -549,6 +637,16 @@ static void join_survivor(struct world *w)
                 w->out = open_as(w->address, IPW_PUSH);
 }
 
+/* What the others see when it is killed there. */
+static void print_row(const struct world *w, bool committed, bool taken)
+{
+        static const char *const sees[] = { "that it is gone", "the message, still there", "the next message; this one was in hand",
+                                            "no message", "the message, whole" };
+        int which = about[operation].way == IPW_SEND ? 3 + committed : about[operation].way == IPW_RECV ? 1 + taken : 0;
+
+        printf("| %s | %s | %s |\n", about[operation].name, w->last, sees[which]);
+}
+
 static void judge_killed(struct world *w)
 {
         struct ledger g = { 0 };
@@ -574,13 +672,10 @@ static void judge_killed(struct world *w)
         drain(w, &g, operation != SEND_TO_SLEEPER || g.s);
         if (had_messages() && g.next != BEFORE)
                 broken(w, "%d messages of %d came", g.next, BEFORE);
-        if (operation <= SEND_TO_SLEEPER && g.s != committed)
+        if (about[operation].way == IPW_SEND && g.s != committed)
                 broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
         if (matrix)
-                printf("| %s | %s | %s |\n", names[operation], w->last,
-                       operation <= SEND_TO_SLEEPER ? committed ? "the message, whole" : "no message"
-                       : operation == RECEIVE       ? taken ? "the next message; this one was in hand" : "the message, still there"
-                                                    : "that it is gone");
+                print_row(w, committed, taken);
         world_end(w);
 }
 
@@ -600,7 +695,7 @@ static void judge_stopped(struct world *w)
         sent = put(w->out, 'X', 0, SHORTLY);
         if (sent != SIZE && sent != -ETIMEDOUT)
                 broken(w, "a survivor's send: %s", strerror((int)-sent));
-        if (operation == RECEIVE) { /* one of them, and not the one that is being taken */
+        if (about[operation].way == IPW_RECV) { /* one of them, and not the one that is being taken */
                 r = take(w->in, &from, &number, SHORTLY);
                 if (r == 0 && from == 'B' && number < 2 && (number == 1 || load_acquire(&w->words->reader) == 0))
                         g.next = number + 1;
@@ -618,7 +713,7 @@ static void judge_stopped(struct world *w)
         if (operation == RECEIVE_NOTHING && sent == SIZE && take(w->in, &from, &number, SHORTLY) == 0) /* or it would get that */
                 g.x = true;
         g.x |= finish_subject(w);
-        if (operation == RECEIVE && r != 0)
+        if (about[operation].way == IPW_RECV && r != 0)
                 g.next = 1;
         if (operation == SEND_TO_SLEEPER) {
                 if (sleeper_got_it(w))
@@ -630,10 +725,61 @@ static void judge_stopped(struct world *w)
         drain(w, &g, sent == SIZE);
         if (had_messages() && g.next != BEFORE)
                 broken(w, "%d messages of %d came", g.next, BEFORE);
-        if (operation <= SEND_TO_SLEEPER && !g.s)
+        if (about[operation].way == IPW_SEND && !g.s)
                 broken(w, "what it sent after all never came");
         if (g.x != (sent == SIZE))
                 broken(w, "the survivors' message %s, and came%s", sent == SIZE ? "was sent" : "timed out", g.x ? "" : " not");
+        world_end(w);
+}
+
+/*
+ * A PAIR has no locks, and nobody else on either side. Whatever becomes of the one that is stepped: what it has sent comes, then the end. Who takes its place finds what
+ * it has not received, and what was sent to it since.
+ */
+static void judge_pair(struct world *w)
+{
+        bool committed, taken;
+        struct ledger g = { 0 };
+        struct ipw_link *next;
+        ssize_t sent, r = 0;
+        char from;
+        int number;
+
+        prove_slice = IPW_MS(5); /* it learns of the end at the end of one */
+        if (fate == STOP) {
+                r = put(w->out, 'X', 0, SHORTLY);
+                if (r != SIZE)
+                        broken(w, "its peer's send: %s", strerror((int)-r));
+                (void)finish_subject(w);
+        }
+        committed = load_acquire(&w->words->tail) != w->tail;
+        taken = load_acquire(&w->words->head) != w->head;
+        if (fate != STOP)
+                end_subject(w);
+        sent = r == SIZE ? r : put(w->out, 'X', 0, SOON);
+        if (sent != SIZE && sent != -EPIPE)
+                broken(w, "its peer's send: %s", strerror((int)-sent));
+        while ((r = take(w->in, &from, &number, SOON)) == 0) {
+                if (from != 'S' || g.s)
+                        broken(w, "message %c%d came", from, number);
+                g.s = true;
+        }
+        if (r != -EPIPE)
+                broken(w, "its peer waits for the dead: %s", strerror((int)-r));
+        if (about[operation].way == IPW_SEND && g.s != (committed || fate != KILL))
+                broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
+        next = w->in;
+        w->in = open_as(w->address, IPW_PAIR);
+        g.next = taken;
+        g.s = false;
+        drain(w, &g, sent == SIZE);
+        if (g.next != BEFORE || (about[operation].way == IPW_RECV && fate != KILL && !taken))
+                broken(w, "%d messages of %d came", g.next, BEFORE);
+        if (matrix && fate == KILL)
+                print_row(w, committed, taken);
+        prove_slice = IPW_MS(100);
+        (void)ipw_close(w->in);
+        w->in = next;
         world_end(w);
 }
 
@@ -650,6 +796,10 @@ static void run_alone(void)
         prove_slice = SOON * 10;
         world_make(&w);
         (void)step_to(&w, UINT32_MAX);
+        if (about[operation].pair) {
+                judge_pair(&w);
+                return;
+        }
         join_survivor(&w);
         end_subject(&w);
         prove_slice = 100000000;
@@ -659,12 +809,12 @@ static void run_alone(void)
                 g.s = true;
                 w.in = open_as(w.address, IPW_PULL);
         }
-        if (operation == RECEIVE)
+        if (about[operation].way == IPW_RECV)
                 g.next = 1;
         drain(&w, &g, false);
         if (had_messages() && g.next != BEFORE)
                 broken(&w, "%d messages of %d came", g.next, BEFORE);
-        if (operation == SEND && !g.s)
+        if (about[operation].way == IPW_SEND && !g.s)
                 broken(&w, "the message never came");
         world_end(&w);
 }
@@ -686,14 +836,16 @@ static void prove(void)
                                 world_end(&w);
                                 break;
                         }
-                        if (fate == KILL)
+                        if (about[operation].pair)
+                                judge_pair(&w);
+                        else if (fate == KILL)
                                 judge_killed(&w);
                         else
                                 judge_stopped(&w);
                         points++;
                 }
         if (!matrix)
-                printf("%-16s %u points\n", names[operation], points);
+                printf("%-21s %u points\n", about[operation].name, points);
         (void)fflush(stdout);
 }
 
@@ -737,7 +889,7 @@ int main(int argc, char **argv)
                 bool wanted = first == argc;
 
                 for (int i = first; i < argc; i++)
-                        wanted |= strcmp(argv[i], names[operation]) == 0;
+                        wanted |= strcmp(argv[i], about[operation].name) == 0;
                 if (wanted)
                         prove();
         }
