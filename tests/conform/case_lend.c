@@ -282,7 +282,8 @@ static void check_close(struct run *run, struct ipw_link *in, struct ipw_link *o
         if (run->row->mechanism->anonymous)
                 return;
         open_both(run, 0, &in, &out);
-        get(run, in, NAMED, 1, 80);
+        if (!run->row->published || keeps_all(run))
+                get(run, in, NAMED, 1, 80);
         EQUAL(try_get(in, 0), -EAGAIN);
         put(run, out, NAMED, 1, 82);
         get(run, in, NAMED, 1, 82);
@@ -311,7 +312,7 @@ void case_lend(struct run *run)
                 check_others(run, in, out);
         check_kept(run, in, out);
         check_close(run, in, out);
-        if (!offers(run, IPW_PAIR))
+        if (!offers(run, IPW_PAIR) || run->row->published)
                 return;
         renew(run);
         open_pair(run, &in, &out);
@@ -375,7 +376,13 @@ void case_killed_lent(struct run *run)
         put(run, out, NAMED, 1, 5);
         step_wait(3);
         peer_kill(pid);
-        if (!run->row->mechanism->anonymous) {
+        if (run->row->published) { /* what he had not received was for him */
+                in = open_end(run, IPW_PULL);
+                put(run, out, NAMED, 1, 6);
+                borrow(run, in, s, 1, NAMED, 6);
+                EQUAL(ipw_give_back(in, s, 1), 0);
+                (void)ipw_close(in);
+        } else if (!run->row->mechanism->anonymous) {
                 put(run, out, NAMED, 1, 6);
                 in = open_end(run, IPW_PULL);
                 get(run, in, NAMED, 1, 5); /* it had not received it */

@@ -223,7 +223,7 @@ static void refuse_second(struct run *run)
         int r;
 
         in = open_end(run, IPW_PULL);
-        r = ipw_open(&second, run->pull, IPW_PULL, 0, &why);
+        r = ipw_open(&second, run->pull, how_here(run, IPW_PULL), 0, &why);
         CHECK(r == -EBUSY || r == -EADDRINUSE, "a second receiver got %s: \"%s\"", result_name(r), why.text);
         CHECK(strlen(why.text) > 10, "the text for a second receiver is only \"%s\"", why.text);
         out = open_end(run, IPW_PUSH);
@@ -645,6 +645,21 @@ static void check_drops(struct run *run)
         (void)ipw_close(in);
 }
 
+/* A row that takes all there is: nobody receives, and no send waits. */
+static void check_unbounded(struct run *run)
+{
+        enum { FLOOD = 5000, SIZE = 2000 };
+        struct ipw_link *in, *out;
+
+        open_both(run, 0, &in, &out);
+        for (unsigned i = 0; i < FLOOD; i++)
+                EQUAL(try_put(run, out, SIZE, 1, i, 0), SIZE);
+        get_all(run, in, out, SIZE, 1, FLOOD);
+        EQUAL(try_get(in, 0), -EAGAIN);
+        (void)ipw_close(out);
+        (void)ipw_close(in);
+}
+
 /* What is said to fit does fit. */
 void case_limits(struct run *run)
 {
@@ -656,6 +671,10 @@ void case_limits(struct run *run)
 
         if (!pushes_back(run)) {
                 check_drops(run);
+                return;
+        }
+        if (!fills_up(run)) {
+                check_unbounded(run);
                 return;
         }
         open_both(run, 0, &in, &out);

@@ -40,9 +40,9 @@ static void check_send_side(struct run *run, struct ipw_link *in, struct ipw_lin
         if (r == -EOPNOTSUPP)
                 return;
         EQUAL(r, 0);
-        while ((n = pushes_back(run) || count < 5 ? try_put(run, out, 100, 3, count, 0) : -EAGAIN) == 100)
+        while ((n = fills_up(run) || count < 5 ? try_put(run, out, 100, 3, count, 0) : -EAGAIN) == 100)
                 count++;
-        if (pushes_back(run))
+        if (fills_up(run))
                 check_no_room(run, out, n, 100, 3, &count);
         get_all(run, in, out, 100, 3, count);
         must_be_ready(p, "there is room to send");

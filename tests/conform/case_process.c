@@ -58,11 +58,12 @@ void case_fork(struct run *run)
         put(run, h.out, NAMED, 1, 2);
         get(run, h.in, NAMED, 1, 2);
         EQUAL(try_get(h.in, 0), -EAGAIN);
-        if (!(ipw_link_caps(h.in)->flags & IPW_CAP_MANY_RECEIVERS) && !run->row->mechanism->anonymous) { /* the place is still taken */
+        if (!(ipw_link_caps(h.in)->flags & IPW_CAP_MANY_RECEIVERS) && !run->row->published &&
+            !run->row->mechanism->anonymous) { /* the place is still taken */
                 struct ipw_link *second;
                 struct ipw_why why;
 
-                CHECK(ipw_open(&second, run->pull, IPW_PULL, 0, &why) < 0, "a child's close gave the parent's place away");
+                CHECK(ipw_open(&second, run->pull, how_here(run, IPW_PULL), 0, &why) < 0, "a child's close gave the parent's place away");
         }
         EQUAL(ipw_close(h.out), 0);
         EQUAL(ipw_close(h.in), 0);
@@ -212,10 +213,10 @@ void case_names(struct run *run)
         EQUAL(ipw_remove(run->address, &why), -ENOENT);
         CHECK(strlen(why.text) > 10, "the text is only \"%s\"", why.text);
         if (!(run->bound.flags & IPW_CAP_ACCEPT)) {
-                EQUAL(ipw_open(&in, run->pull, IPW_PULL | IPW_EXISTING, 0, &why), -ENOENT);
+                EQUAL(ipw_open(&in, run->pull, how_here(run, IPW_PULL) | IPW_EXISTING, 0, &why), -ENOENT);
                 CHECK(strlen(why.text) > 10, "the text is only \"%s\"", why.text);
                 in = open_end(run, IPW_PULL | IPW_FRESH);
-                r = ipw_open(&out, run->pull, IPW_PULL | IPW_FRESH, 0, &why);
+                r = ipw_open(&out, run->pull, how_here(run, IPW_PULL) | IPW_FRESH, 0, &why);
                 CHECK(r == -EEXIST || r == -EBUSY, "IPW_FRESH on what exists: %s", result_name(r));
                 out = open_end(run, IPW_PUSH | IPW_EXISTING);
         } else {

@@ -91,7 +91,7 @@ void case_timeouts(struct run *run)
         EQUAL(try_get(in, IPW_MS(20)), -ETIMEDOUT);
         CHECK(now() - start >= IPW_MS(20), "a wait of 20 ms ended after %lld ns", (long long)(now() - start));
         check_why(in, ETIMEDOUT, NULL);
-        if (pushes_back(run))
+        if (fills_up(run))
                 time_out_sending(run, in, out);
         put(run, out, NAMED, 1, 5);
         get(run, in, NAMED, 1, 5);
@@ -108,7 +108,7 @@ void case_timeouts(struct run *run)
         peer_end(pid);
         (void)ipw_close(out);
 
-        if (!pushes_back(run))
+        if (!fills_up(run))
                 return;
         renew(run); /* endless, and room ends it */
         pid = peer(run, send_endless, NULL);
@@ -176,7 +176,7 @@ void case_interrupt(struct run *run)
         interrupt_sleeper(run, in, IPW_RECV);
         put(run, out, NAMED, 1, 1);
         get(run, in, NAMED, 1, 1);
-        if (pushes_back(run)) {
+        if (fills_up(run)) {
                 count = stuff(run, out);
                 interrupt_sleeper(run, out, IPW_SEND);
                 get_all(run, in, out, 100, 1, count);

@@ -64,9 +64,57 @@
         X(leaks)           \
         X(bad_address)
 
+/*
+ * For rows whose messages go to all. What is promised to one receiver holds for each of them, so the cases above are played once more with a PUB and a
+ * SUB; those of their own say what many see, and when.
+ */
+#define PUBLISHED_CASES(X) \
+        X(facts)           \
+        X(sizes)           \
+        X(short)           \
+        X(order)           \
+        X(senders)         \
+        X(batch)           \
+        X(gather)          \
+        X(lend)            \
+        X(types)           \
+        X(identity)        \
+        X(descriptors)     \
+        X(stats)           \
+        X(limits)          \
+        X(timeouts)        \
+        X(interrupt)       \
+        X(deferred)        \
+        X(hasty)           \
+        X(signals)         \
+        X(pollfd)          \
+        X(poll_loop)       \
+        X(end)             \
+        X(killed_idle)     \
+        X(killed_blocked)  \
+        X(killed_sending)  \
+        X(killed_lent)     \
+        X(survives)        \
+        X(fork)            \
+        X(exec)            \
+        X(leaks)           \
+        X(mode)            \
+        X(names)           \
+        X(roles)           \
+        X(bad_address)     \
+        X(bad_object)      \
+        X(plain_sender)    \
+        X(plain_receiver)  \
+        X(publish_all)     \
+        X(publish_late)    \
+        X(publish_lagging) \
+        X(publish_killed)  \
+        X(publish_stopped)
+
 #define DECLARE(name) void case_##name(struct run *);
 CASES(DECLARE)
 EVENT_CASES(DECLARE)
+PUBLISHED_CASES(DECLARE)
 #undef DECLARE
 
 /* What cases of several files share. */

@@ -72,8 +72,16 @@ static bool run_case(const struct row *row, const struct conform_case *c)
 /* False: it is time to go. */
 static bool run_row(const struct row *row, const char *row_filter, const char *case_filter, bool list)
 {
-        bool events = row->mechanism->events, going = true;
-        const struct conform_case *c = events ? event_cases : cases, *end = c + (events ? event_case_count : case_count);
+        const struct conform_case *c = cases, *end = cases + case_count;
+        bool going = true;
+
+        if (row->mechanism->events) {
+                c = event_cases;
+                end = c + event_case_count;
+        } else if (row->published) {
+                c = published_cases;
+                end = c + published_case_count;
+        }
 
         for (; c < end && going; c++) {
                 if (!strstr(row->name, row_filter) || !strstr(c->name, case_filter))
@@ -92,7 +100,7 @@ int main(int argc, char **argv)
                                                  { "seed", 1, NULL, 's' }, { "deadline", 1, NULL, 'd' }, { "jobs", 1, NULL, 'j' },
                                                  { "list", 0, NULL, 'L' }, { "old", 0, NULL, 'o' },      { 0 } };
         const char *row_filter = "", *case_filter = "", *lie = NULL;
-        struct row *rows;
+        struct row *rows, *published;
         bool list = false, going = true;
         int r = helper_main(argc, argv), failed = 0;
 
@@ -130,13 +138,17 @@ int main(int argc, char **argv)
                              "usage: %s [--row TEXT] [--case TEXT] [--lie NAME] [--seed N] [--deadline SECONDS] [--jobs N] [--old] [--list]",
                              argv[0]);
                 }
-        rows = rows_make(lie, false); /* the cases count on a message going to one receiver */
+        rows = rows_make(lie, false);
+        published = rows_make_published(lie);
         if (!list)
                 runner_open("conform");
         for (const struct row *row = rows; row; row = row->next)
                 going = going && run_row(row, row_filter, case_filter, list);
+        for (const struct row *row = published; row; row = row->next)
+                going = going && run_row(row, row_filter, case_filter, list);
         if (!list)
                 failed = runner_close();
+        rows_free(published);
         rows_free(rows);
         return failed;
 }

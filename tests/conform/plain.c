@@ -3,11 +3,15 @@
  * What programs do that have never heard of this library: one entry for each row, or for all rows of a scheme. A row without an entry fails
  * the suite: who adds a mechanism says here how strangers talk to it, or why none can.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -434,6 +438,66 @@ static size_t sp_recv(int fd, void *data, size_t room)
         return read_len8be(fd, data, room);
 }
 
+/* ---- what all receivers get ------------------------------------------------------------------------------------------------------------ */
+
+static pid_t tail;
+
+/* `tail -f` reads; whoever opens to append and writes a line with one call sends. */
+static int open_lines(const struct run *run, unsigned role)
+{
+        char path[200];
+        int ends[2], fd;
+
+        fd = open(rest(run, role, path, sizeof(path)), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        CHECK(fd >= 0, "%s: %s", path, strerror(errno));
+        if (role == IPW_PUSH)
+                return fd;
+        (void)close(fd);
+        CHECK(pipe2(ends, O_CLOEXEC) == 0 && (tail = fork()) >= 0, "cannot start tail: %s", strerror(errno));
+        if (tail == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void)dup2(ends[1], STDOUT_FILENO);
+                (void)execlp("tail", "tail", "-n", "+1", "-f", path, NULL);
+                fail(__FILE__, __LINE__, "tail: %s", strerror(errno));
+        }
+        (void)close(ends[1]);
+        return ends[0];
+}
+
+static void close_lines(int fd)
+{
+        (void)close(fd);
+        if (tail)
+                peer_kill(tail);
+        tail = 0;
+}
+
+/* A socket that has joined the group on the loopback interface, or one that sends to it there. */
+static int open_group(const struct run *run, unsigned role)
+{
+        struct sockaddr_in sa = { .sin_family = AF_INET };
+        struct ip_mreqn loopback = { .imr_ifindex = (int)if_nametoindex("lo") };
+        int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
+        char text[200], *colon;
+
+        CHECK(fd >= 0, "socket: %s", strerror(errno));
+        colon = strrchr(rest(run, role, text, sizeof(text)), ':');
+        *colon = 0;
+        sa.sin_port = htons((uint16_t)atoi(colon + 1));
+        CHECK(inet_pton(AF_INET, text, &sa.sin_addr) == 1, "%s", text);
+        loopback.imr_multiaddr = sa.sin_addr;
+        if (role == IPW_PUSH)
+                CHECK(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof(loopback)) == 0 &&
+                              connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0,
+                      "%s: %s", text, strerror(errno));
+        else
+                CHECK(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                              bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+                              setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &loopback, sizeof(loopback)) == 0,
+                      "%s: %s", text, strerror(errno));
+        return fd;
+}
+
 /* ---- the fake --------------------------------------------------------------------------------------------------------------------------- */
 
 static int open_fake(const struct run *run, unsigned role)
@@ -462,6 +526,18 @@ static int shm_mode(const struct run *run)
 
         (void)snprintf(path, sizeof(path), "/dev/shm%.*s", (int)strcspn(strchr(run->address, ':') + 1, "?"), strchr(run->address, ':') + 1);
         CHECK(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
+        return st.st_mode & 07777;
+}
+
+static const char records[] = "records have checksums; a program that reads them by the manual is tried in tests/cli";
+
+static int log_mode(const struct run *run)
+{
+        char path[200], file[220];
+        struct stat st;
+
+        (void)snprintf(file, sizeof(file), "%s/control", rest(run, IPW_PULL, path, sizeof(path)));
+        CHECK(stat(file, &st) == 0, "%s: %s", file, strerror(errno));
         return st.st_mode & 07777;
 }
 
@@ -498,21 +574,33 @@ static const struct plain table[] = {
         { "tcp", .none = ours },
         { "udp", open_udp, NULL, socket_send, socket_recv, close_fd, NULL, NULL },
         { "unix+seqpacket", open_socket, socket_ready, socket_send, socket_recv, close_fd, path_mode, NULL },
+        { "file/pub", open_lines, NULL, write_line, read_line, close_lines, path_mode, NULL },
+        { "udp/pub", open_group, NULL, socket_send, socket_recv, close_fd, NULL, NULL },
         { "shm", .mode = shm_mode, .none = ring },
         { "shm+file", .mode = path_mode, .none = ring },
         { "shm+sysv", .none = ring },
         { "shm+anon", .none = ring },
+        { "log", .mode = log_mode, .none = records },
         { "fake", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
         { "fake+poll", open_fake, NULL, fake_send, fake_recv, queue_close, NULL, NULL },
 };
 
-const struct plain *plain_of(const struct row *row)
+static const struct plain *find(const char *name)
 {
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-                if (strcmp(table[i].row, row->name) == 0)
-                        return &table[i];
-        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-                if (strcmp(table[i].row, row->mechanism->scheme) == 0)
+                if (strcmp(table[i].row, name) == 0)
                         return &table[i];
         return NULL;
+}
+
+const struct plain *plain_of(const struct row *row)
+{
+        const struct plain *p = find(row->name), *usual = find(row->mechanism->scheme);
+        char published[64];
+
+        if (p || !row->published)
+                return p ? p : usual;
+        (void)snprintf(published, sizeof(published), "%s/pub", row->mechanism->scheme);
+        p = find(published);
+        return p || !usual || !usual->none ? p : usual; /* who cannot talk to one cannot talk to all */
 }

@@ -43,6 +43,7 @@ static void add_row(struct row **at, const char *lie, const struct ipw_mechanism
                 row_option(row->sample, sizeof(row->sample), probe, lying);
         }
         row->mechanism = m;
+        row->forbidden_last = -1;
         row->forbidden = strcmp(framing, "line") == 0 ? '\n' : strcmp(framing, "nul") == 0 ? 0 : -1;
         /* A switch that cannot be turned alone makes no row. */
         (void)snprintf(probe, sizeof(probe), "%s", row->sample);
@@ -70,7 +71,7 @@ static const char *usual_framing(const struct ipw_mechanism *m)
         return "";
 }
 
-static void add_rows(struct row **at, const char *lie, const struct ipw_mechanism *m)
+static void add_rows(struct row **at, const char *lie, const struct ipw_mechanism *m, bool switches)
 {
         bool framed = false;
 
@@ -93,7 +94,7 @@ static void add_rows(struct row **at, const char *lie, const struct ipw_mechanis
         }
         if (!framed)
                 add_row(at, lie, m, "", "", "");
-        for (size_t i = 0; i < m->option_count; i++) {
+        for (size_t i = 0; i < m->option_count && switches; i++) {
                 const struct ipw_option *o = &m->options[i];
                 char option[140];
 
@@ -110,7 +111,48 @@ struct row *rows_make(const char *lie, bool published)
 
         for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
                 if (m->roles && m->sample && *m->sample && (published || m->roles & (1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PAIR)))
-                        add_rows(&rows, lie, m);
+                        add_rows(&rows, lie, m, true);
+        return rows;
+}
+
+/* Where all get all, if that is another place than the mechanism's sample, and what a payload must not hold there. */
+static const struct {
+        const char *scheme, *rest;
+        int forbidden, forbidden_last;
+} places[] = {
+        { "file", NULL, '\n', 0x18 },
+        { "udp", "239.255.105.112:{port}", -1, -1 },
+};
+
+static void publish(struct row *row)
+{
+        const char *scheme = row->mechanism->scheme;
+        char sample[sizeof(row->sample)], suffix[sizeof(row->name)];
+
+        row->published = true;
+        (void)snprintf(suffix, sizeof(suffix), "%s", row->name + strlen(scheme));
+        (void)snprintf(row->name, sizeof(row->name), "%s/pub%.40s", scheme, suffix);
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+                if (strcmp(places[i].scheme, scheme) != 0)
+                        continue;
+                row->forbidden = places[i].forbidden;
+                row->forbidden_last = places[i].forbidden_last;
+                if (!places[i].rest)
+                        continue;
+                (void)snprintf(sample, sizeof(sample), "%s", strchr(row->sample, '?') ? strchr(row->sample, '?') : "");
+                (void)snprintf(row->sample, sizeof(row->sample), "%s:%.60s%.150s", scheme, places[i].rest, sample);
+        }
+}
+
+struct row *rows_make_published(const char *lie)
+{
+        struct row *rows = NULL;
+
+        for (const struct ipw_mechanism *m = NULL; (m = ipw_mechanism_next(m));)
+                if (m->roles & 1u << IPW_PUB && m->roles & 1u << IPW_SUB && m->sample && *m->sample)
+                        add_rows(&rows, lie, m, !(m->roles & 1u << IPW_PUSH)); /* else they are tried with PUSH and PULL */
+        for (struct row *row = rows; row; row = row->next)
+                publish(row);
         return rows;
 }
 

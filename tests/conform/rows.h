@@ -15,13 +15,17 @@ struct row {
         const struct ipw_mechanism *mechanism;
         char framing[16]; /* "" on records */
         char sample[256];
-        int forbidden; /* a byte that payloads must not have; -1: none */
-        bool partial;  /* a message may take more than one system call */
+        int forbidden;      /* a byte that payloads must not have; -1: none */
+        int forbidden_last; /* a byte that they must not end in; -1: none */
+        bool published;     /* all receivers get all: tried as PUB and SUB */
+        bool partial;       /* a message may take more than one system call */
         struct row *next;
 };
 
 /* `lie`: what the fake mechanism is told to break; NULL: nothing. `published`: also rows whose messages go to all, PUB and SUB. */
 struct row *rows_make(const char *lie, bool published);
+/* The rows whose messages go to all, to be tried so: "file/pub". */
+struct row *rows_make_published(const char *lie);
 void rows_free(struct row *);
 
 /* An address of its own: {dir} and {key} in the sample replaced; {pid} only the case can. */

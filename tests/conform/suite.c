@@ -28,6 +28,20 @@ bool offers(const struct run *run, unsigned role)
         return run->row->mechanism->roles & 1u << role;
 }
 
+unsigned how_here(const struct run *run, unsigned how)
+{
+        unsigned role = how & IPW_ROLE;
+
+        if (!run->row->published || (role != IPW_PUSH && role != IPW_PULL))
+                return how;
+        return (how & ~(unsigned)IPW_ROLE) | (role == IPW_PUSH ? IPW_PUB : IPW_SUB);
+}
+
+bool keeps_all(const struct run *run)
+{
+        return has_option(run, "from", NULL);
+}
+
 const char *address_of(const struct run *run, unsigned how)
 {
         return (how & IPW_ROLE) == IPW_PULL || ((how & IPW_ROLE) == IPW_PAIR && how & IPW_LISTEN) ? run->pull : run->push;
@@ -67,13 +81,19 @@ void receiver_opened(void)
         (void)syscall(SYS_futex, &shared->receivers, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
+/* What is sent now and received by nobody will never be. */
+static bool waits_for_nobody(const struct run *run)
+{
+        return !pushes_back(run) || (run->row->published && !keeps_all(run));
+}
+
 static struct ipw_link *open_paced(const struct run *run, const char *address, unsigned how)
 {
         struct ipw_link *l;
 
-        while (!pushes_back(run) && (how & IPW_ROLE) == IPW_PUSH && !__atomic_load_n(&shared->receivers, __ATOMIC_SEQ_CST))
+        while (waits_for_nobody(run) && (how & IPW_ROLE) == IPW_PUSH && !__atomic_load_n(&shared->receivers, __ATOMIC_SEQ_CST))
                 (void)syscall(SYS_futex, &shared->receivers, FUTEX_WAIT, 0, NULL, NULL, 0);
-        l = open_or_fail(address, with_side(run, how));
+        l = open_or_fail(address, how_here(run, with_side(run, how)));
         if ((how & IPW_ROLE) == IPW_PULL)
                 receiver_opened();
         return l;
@@ -190,6 +210,11 @@ bool pushes_back(const struct run *run)
         return run->bound.flags & IPW_CAP_RELIABLE;
 }
 
+bool fills_up(const struct run *run)
+{
+        return pushes_back(run) && !(run->row->published && keeps_all(run)); /* a file grows */
+}
+
 /* A small message takes more of the receiver's memory than its bytes. */
 static uint32_t charge(size_t size)
 {
@@ -234,7 +259,7 @@ void fill(const struct run *run, void *data, size_t size, unsigned from, unsigne
                 if (i % 8 == 0)
                         word = mix(state + i);
                 out[i] = (unsigned char)(word >> i % 8 * 8);
-                if (out[i] == run->row->forbidden)
+                if (out[i] == run->row->forbidden || (i == size - 1 && out[i] == run->row->forbidden_last))
                         out[i]++;
         }
         (void)snprintf(name, sizeof(name), "%04x%06x %c", from & 0xffff, number & 0xffffff, 'm');

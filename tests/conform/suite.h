@@ -30,6 +30,8 @@ extern const struct conform_case cases[];
 extern const size_t case_count;
 extern const struct conform_case event_cases[]; /* instead, for rows whose messages the kernel makes */
 extern const size_t event_case_count;
+extern const struct conform_case published_cases[]; /* instead, for rows whose messages go to all */
+extern const size_t published_case_count;
 void event_prepare(struct run *); /* such a row: what its address names is there */
 
 /* ---- judging ------------------------------------------------------------------------------------------------------------------------ */
@@ -57,6 +59,10 @@ void open_pair(struct run *, struct ipw_link **a, struct ipw_link **b);
 void renew(struct run *);
 void renew_pair(struct run *);
 bool offers(const struct run *, unsigned role);
+/* On a row that publishes PUSH is PUB, and PULL is SUB: what is promised to one receiver is promised to each of many. */
+unsigned how_here(const struct run *, unsigned how);
+/* Does who comes late get what was published before? */
+bool keeps_all(const struct run *);
 /* Opens both ends once to see what they can. Everything is fresh again afterwards. */
 void learn(struct run *);
 
@@ -91,6 +97,7 @@ bool is_bytes(const struct run *);
  * little of what its sender sent is under way, and whoever receives says so. What a row drops is the business of the case `limits`.
  */
 bool pushes_back(const struct run *);
+bool fills_up(const struct run *); /* and does a sender wait some time, because nobody receives? */
 void pace(const struct run *, size_t size, unsigned from);
 void arrived(const struct run *, const void *data, size_t size);
 void receiver_opened(void); /* on such a row a sender waits for nobody: the suite waits in its place */
