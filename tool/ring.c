@@ -57,10 +57,10 @@ static json_t *awaits_json(unsigned awaits)
 
 static json_t *user_json(const struct ipw_ring_user *u)
 {
-        return json_pack("{s:i,s:i,s:s,s:b,s:b,s:b,s:b,s:I,s:s,s:s,s:o}", "slot", (int)u->slot, "pid", (int)u->pid, "program", u->name,
+        return json_pack("{s:i,s:i,s:s,s:b,s:b,s:b,s:b,s:I,s:s,s:s,s:I,s:o}", "slot", (int)u->slot, "pid", (int)u->pid, "program", u->name,
                          "sends", !!(u->ways & IPW_SEND), "receives", !!(u->ways & IPW_RECV), "holds_send", !!(u->holds & IPW_SEND),
                          "holds_receive", !!(u->holds & IPW_RECV), "since_ns", (json_int_t)u->since, "state", state_of(u), "because",
-                         u->text, "awaits", awaits_json(u->awaits));
+                         u->text, "behind", (json_int_t)u->behind, "awaits", awaits_json(u->awaits));
 }
 
 int ring_json(const struct target *t, json_t **out)
@@ -80,11 +80,12 @@ int ring_json(const struct target *t, json_t **out)
                 (void)json_array_append_new(stale, json_string(r->stale[i]));
         for (unsigned i = 0; i < r->ways; i++)
                 (void)json_array_append_new(fill, json_integer((json_int_t)r->fill[i]));
-        all = json_pack("{s:I,s:i,s:i,s:i,s:s?,s:i,s:b,s:b,s:b,s:I,s:i,s:I,s:o,s:o,s:o}", "size", (json_int_t)r->size, "uid", (int)r->uid,
-                        "gid", (int)r->gid, "mode", (int)r->mode, "broken", r->broken, "slots", (int)r->slots, "pair",
+        all = json_pack("{s:I,s:i,s:i,s:i,s:s?,s:i,s:b,s:b,s:b,s:b,s:I,s:i,s:I,s:o,s:o,s:o}", "size", (json_int_t)r->size, "uid",
+                        (int)r->uid, "gid", (int)r->gid, "mode", (int)r->mode, "broken", r->broken, "slots", (int)r->slots, "pair",
                         !!(r->shape & IPW_RING_PAIR), "one_sender", !!(r->shape & IPW_RING_ONE_SENDER), "one_receiver",
-                        !!(r->shape & IPW_RING_ONE_RECEIVER), "made_ns", (json_int_t)r->made, "maker", (int)r->maker, "capacity",
-                        (json_int_t)r->capacity, "fill", fill, "users", users, "stale", stale);
+                        !!(r->shape & IPW_RING_ONE_RECEIVER), "broadcast", !!(r->shape & IPW_RING_BROADCAST), "made_ns",
+                        (json_int_t)r->made, "maker", (int)r->maker, "capacity", (json_int_t)r->capacity, "fill", fill, "users", users,
+                        "stale", stale);
         status = r->broken ? FAILED : DONE;
         ipw_ring_free(r);
         *out = all;
@@ -141,22 +142,27 @@ static void print_shape(const struct ipw_ring *r)
         if (r->shape & IPW_RING_PAIR)
                 printf("shape     for two, one on each side\n");
         else
-                printf("shape     up to %u users: %s, %s\n", r->slots, r->shape & IPW_RING_ONE_SENDER ? "one sender" : "many senders",
-                       r->shape & IPW_RING_ONE_RECEIVER ? "one receiver" : "many receivers");
+                printf("shape     up to %u users: %s, %s%s\n", r->slots, r->shape & IPW_RING_ONE_SENDER ? "one sender" : "many senders",
+                       r->shape & IPW_RING_ONE_RECEIVER ? "one receiver" : "many receivers",
+                       r->shape & IPW_RING_BROADCAST ? ", each message to all of them" : "");
         printf("made      %s (%s) by process %d\n", when(r->made).text, age(r->made).text, (int)r->maker);
         for (unsigned i = 0; i < r->ways; i++)
                 printf("%s     %" PRIu64 " of %" PRIu64 " bytes wait%s\n", i ? "     " : "holds", r->fill[i], r->capacity,
-                       r->ways == 1 ? ""
-                       : i          ? ", sent by slot 1"
-                                    : ", sent by slot 0");
+                       r->shape & IPW_RING_BROADCAST ? " for the slowest receiver"
+                       : r->ways == 1                ? ""
+                       : i                           ? ", sent by slot 1"
+                                                     : ", sent by slot 0");
 }
 
 static struct text does(const struct ipw_ring_user *u)
 {
         static const char *const words[] = { "", "receives", "sends", "both" };
+        char behind[40] = "";
         struct text out;
 
-        (void)snprintf(out.text, sizeof(out.text), "%s%s", words[u->ways & 3],
+        if (u->behind)
+                (void)snprintf(behind, sizeof(behind), ", %" PRIu64 " bytes behind", u->behind);
+        (void)snprintf(out.text, sizeof(out.text), "%s%s%s", words[u->ways & 3], behind,
                        u->holds & IPW_SEND   ? ", in a send"
                        : u->holds & IPW_RECV ? ", in a receive"
                                              : "");

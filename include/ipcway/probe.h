@@ -164,6 +164,7 @@ struct ipw_ring_user {
         unsigned ways;    /* IPW_RECV it receives, IPW_SEND it sends */
         unsigned holds;   /* the same: it is in the middle of that, and others of its side wait for it */
         unsigned awaits;  /* IPW_AWAITS_* */
+        uint64_t behind;  /* of a broadcast: bytes that were sent and that it has not taken */
         int64_t since;    /* when it came: ns since 1970 */
         const char *text; /* what proves the state, or why nothing can: "the kernel has freed its lock, so it has ended" */
 };
@@ -173,7 +174,8 @@ enum {
         IPW_RING_PAIR = 1, /* two users that each send and receive */
         IPW_RING_ONE_SENDER = 2,
         IPW_RING_ONE_RECEIVER = 4,
-        IPW_RING_ENDS = 8, /* by ipw_ends() */
+        IPW_RING_ENDS = 8,       /* by ipw_ends() */
+        IPW_RING_BROADCAST = 16, /* each message goes to all who receive */
 };
 
 struct ipw_ring {
@@ -188,7 +190,8 @@ struct ipw_ring {
         pid_t maker;        /* as its own pid namespace counted */
         uint64_t capacity;  /* bytes each way, each message with 8 bytes before it */
         unsigned ways;      /* 1; of a pair 2 */
-        uint64_t fill[2];   /* bytes that nobody has taken yet; of a pair by the slot that has sent them */
+        uint64_t fill
+                [2]; /* bytes that nobody has taken yet; of a pair by the slot that has sent them; of a broadcast: the slowest has not */
         const struct ipw_ring_user *users;
         size_t user_count;
         const char *const *stale; /* each a sentence: what is left over, why that is sure, and what becomes of it */

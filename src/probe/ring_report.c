@@ -137,22 +137,51 @@ static void add_user(struct view *v, uint32_t index)
 
 /* ---- what its words say ------------------------------------------------------------------------------------------------------------------ */
 
-/* Read apart from the rest, in this order, because others move them meanwhile: each may be too small, and none too large, for the next. */
-static void count_bytes(struct view *v, uint32_t ring)
+/*
+ * Bytes between the tail and what counts what was taken. Read apart from the rest, in this order, because others move them meanwhile: each may be too
+ * small, and none too large, for the next.
+ */
+static int count_between(struct view *v, uint64_t tail_at, uint64_t taken_at, uint64_t *out)
 {
-        uint64_t at = v->shape.words[ring], before = 0, tail = 0, after = 0;
+        uint64_t before = 0, tail = 0, after = 0;
 
         for (int i = 0; i < COUNTER_TRIES; i++) {
-                if (get(v->source, &before, sizeof(before), at + offsetof(struct ring_words, head)) < 0 ||
-                    get(v->source, &tail, sizeof(tail), at + offsetof(struct ring_words, tail)) < 0 ||
-                    get(v->source, &after, sizeof(after), at + offsetof(struct ring_words, head)) < 0)
+                if (get(v->source, &before, sizeof(before), taken_at) < 0 || get(v->source, &tail, sizeof(tail), tail_at) < 0 ||
+                    get(v->source, &after, sizeof(after), taken_at) < 0)
                         break;
                 if (tail < before || after < before || (tail > after && tail - after > v->shape.capacity))
                         continue;
-                v->report->ring.fill[ring] = tail > after ? tail - after : 0;
-                return;
+                *out = tail > after ? tail - after : 0;
+                return 0;
         }
-        broken(v->report, "what it says was sent and taken contradicts itself: a process has written over it");
+        return -EBADMSG;
+}
+
+/* Whoever is listed holds its sender up, be it dead. */
+static int count_broadcast(struct view *v, uint64_t tail_at)
+{
+        uint64_t listed = load_relaxed(&v->words[0].receivers);
+
+        for (uint32_t i = 0; i < v->shape.slots; i++) {
+                struct ipw_ring_user *user = v->tenant[i];
+
+                if (!user || !(listed >> i & 1))
+                        continue;
+                if (count_between(v, tail_at, v->shape.cursors + i * sizeof(struct ring_cursor), &user->behind) < 0)
+                        return -EBADMSG;
+                v->report->ring.fill[0] = MAX(v->report->ring.fill[0], user->behind);
+        }
+        return 0;
+}
+
+static void count_bytes(struct view *v, uint32_t ring)
+{
+        uint64_t at = v->shape.words[ring], tail = at + offsetof(struct ring_words, tail);
+        int r = v->shape.cursors ? count_broadcast(v, tail)
+                                 : count_between(v, tail, at + offsetof(struct ring_words, head), &v->report->ring.fill[ring]);
+
+        if (r < 0)
+                broken(v->report, "what it says was sent and taken contradicts itself: a process has written over it");
 }
 
 static void look_at_lock(struct view *v, uint32_t ring, shared64 *word, unsigned way)
@@ -243,7 +272,8 @@ static void describe_shape(struct ipw_ring *out, const struct image *image, cons
 {
         out->slots = s->slots;
         out->shape = (s->flags & IMAGE_PAIR ? IPW_RING_PAIR : 0) | (s->flags & IMAGE_ONE_PRODUCER ? IPW_RING_ONE_SENDER : 0) |
-                     (s->flags & IMAGE_ONE_CONSUMER ? IPW_RING_ONE_RECEIVER : 0) | (s->flags & IMAGE_ENDS ? IPW_RING_ENDS : 0);
+                     (s->flags & IMAGE_ONE_CONSUMER ? IPW_RING_ONE_RECEIVER : 0) | (s->flags & IMAGE_ENDS ? IPW_RING_ENDS : 0) |
+                     (s->flags & IMAGE_BROADCAST ? IPW_RING_BROADCAST : 0);
         out->made = (int64_t)image->made;
         out->maker = (pid_t)image->maker;
         out->capacity = s->capacity;

@@ -318,13 +318,14 @@ static void rings(void)
 
         must(ipw_ends(a, b, "shm+anon:?size=4K", IPW_PAIR, &why) == 0 && ipw_open(&l, a, IPW_PAIR, 0, &why) == 0);
         must(ipw_probe_ring(&r, b, &why) == 0);
-        must(r->shape == (IPW_RING_PAIR | IPW_RING_ONE_SENDER | IPW_RING_ONE_RECEIVER | IPW_RING_ENDS));
+        must((r->shape & IPW_RING_BROADCAST) == 0 &&
+             r->shape == (IPW_RING_PAIR | IPW_RING_ONE_SENDER | IPW_RING_ONE_RECEIVER | IPW_RING_ENDS));
         must(r->size > r->capacity && r->capacity == 4096 && r->ways == 2 && r->slots == 2 && !r->broken && r->fill[0] + r->fill[1] == 0);
         must(r->uid == getuid() && r->gid == getgid() && r->mode && r->made > 0 && r->maker == getpid());
         u = r->users;
         must(r->user_count == 1 && u->state == states[0] && u->state < states[4] && u->slot == 0);
         must(u->pid == getpid() && *u->name && *u->text && u->since >= r->made);
-        must(u->ways == (IPW_RECV | IPW_SEND) && u->holds == 0 && !(u->awaits & (awaits[0] | awaits[3])));
+        must(u->ways == (IPW_RECV | IPW_SEND) && u->holds == 0 && u->behind == 0 && !(u->awaits & (awaits[0] | awaits[3])));
         must(r->stale_count == 0 && r->stale);
         ipw_ring_free(r);
         must(ipw_close(l) == 0);

@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size < 4)
                 return 0;
-        ring_plan(&plan, data[0] >> 4, 1 + data[3] % IMAGE_SLOTS, 4096);
+        ring_plan(&plan, data[0] >> 4 | (data[3] & 0x20 ? IMAGE_BROADCAST : 0), 1 + data[3] % IMAGE_SLOTS, 4096);
         memory = calloc(1, plan.size);
         must(memory);
         ring_format(memory, &plan, boot, 1, 1);

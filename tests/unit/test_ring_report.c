@@ -234,6 +234,30 @@ static void a_pair(void **state)
         stale(2, "of the second ring");
 }
 
+/* What holds the senders up is the slowest who is listed. */
+static void a_broadcast(void **state)
+{
+        struct ring_cursor *cursors = (struct ring_cursor *)(fake.memory + fake.shape.cursors);
+
+        for (uint32_t i = 0; i < 3; i++)
+                store_relaxed(&tenant(i, 1, HERE)->ways, i ? IPW_RECV : IPW_SEND);
+        store_relaxed(&words(0)->tail, 5000);
+        store_relaxed(&words(0)->receivers, 6);
+        store_relaxed(&cursors[1].at, 4000);
+        store_relaxed(&cursors[2].at, 3000);
+        assert_int_equal(look()->fill[0], 2000);
+        assert_null(report.ring.broken);
+        assert_int_equal(report.ring.shape, IPW_RING_BROADCAST);
+        assert_int_equal(report.users[0].behind, 0);
+        assert_int_equal(report.users[1].behind, 1000);
+        assert_int_equal(report.users[2].behind, 2000);
+        store_relaxed(&cursors[2].at, 6000);
+        assert_non_null(look()->broken);
+        store_relaxed(&words(0)->receivers, 2); /* not listed: its cursor means nothing */
+        assert_null(look()->broken);
+        assert_int_equal(report.ring.fill[0], 1000);
+}
+
 static void what_is_broken(void **state)
 {
         store_relaxed(&words(0)->tail, ROOM + 8);
@@ -471,12 +495,14 @@ static void calls_that_fail(void **state)
 int main(void)
 {
         static uint32_t pair = IMAGE_PAIR | IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER;
+        static uint32_t broadcast = IMAGE_BROADCAST;
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_it_was_made_for, make, forget),
                 cmocka_unit_test_setup_teardown(who_lives, make, forget),
                 cmocka_unit_test_setup_teardown(who_waits_and_who_holds, make, forget),
                 cmocka_unit_test_setup_teardown(what_it_holds, make, forget),
                 cmocka_unit_test_prestate_setup_teardown(a_pair, make, forget, &pair),
+                cmocka_unit_test_prestate_setup_teardown(a_broadcast, make, forget, &broadcast),
                 cmocka_unit_test_setup_teardown(what_is_broken, make, forget),
                 cmocka_unit_test(a_real_one_does_not_notice),
                 cmocka_unit_test(an_end),
