@@ -295,15 +295,19 @@ static int sp_why(struct link *l, unsigned direction, int error, struct ipw_why 
                 (void)why_set(
                         why, error,
                         "%s: the other side does not speak the protocol of nanomsg and nng (framing=sp); it began with what looks like %s "
-                        "(bytes%s)",
+                        "(bytes%s); both sides need the same framing=",
                         l->caps.stack, likeness(sp->seen, sp->got), hex);
         else if (error == EPROTO && sp_get(sp->seen, sp->got, &kind) == 1)
-                (void)why_set(why, error, "%s: this side is %s and needs %s on the other; that is %s (0x%04x)", l->caps.stack,
-                              sp_name(sp->ours), sp_name(sp->theirs), sp_name(kind), kind);
+                (void)why_set(
+                        why, error,
+                        "%s: this side is %s and needs %s on the other; that is %s (0x%04x): open this one as its partner, or that one as %s",
+                        l->caps.stack, sp_name(sp->ours), sp_name(sp->theirs), sp_name(kind), kind, sp_name(sp->theirs));
         else if (error == EPROTO)
-                (void)why_set(why, error,
-                              "%s: the other side has not begun with the greeting of nanomsg and nng for %d s: does it speak framing=sp?",
-                              l->caps.stack, (int)(PATIENCE / 1000000000));
+                (void)why_set(
+                        why, error,
+                        "%s: the other side has not begun with the greeting of nanomsg and nng (framing=sp) for %d s: if it speaks another framing, "
+                        "give this side the same one (framing=line, say)",
+                        l->caps.stack, (int)(PATIENCE / 1000000000));
         else if (error == EPIPE)
                 (void)why_set(why, error,
                               "%s: the other side closed before it said what it is: it may want another kind than %s, or have a peer",
