@@ -70,8 +70,8 @@ uint64_t broadcast_least(const struct ring *r, uint64_t tail, uint64_t at)
                         return at - r->capacity - RING_HEADER;
                 behind = MAX(behind, one);
         }
-        return at -
-               MIN(behind, r->capacity); /* who joins may have been stopped in that, a long way back: until it gets on there is no room */
+        /* who joins may have been stopped in that, a long way back: there is no room until it gets on */
+        return at - MIN(behind, r->capacity);
 }
 
 bool broadcast_is_ours(const struct ring *r)

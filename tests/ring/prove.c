@@ -39,7 +39,7 @@
 
 int64_t prove_slice = 100000000;
 
-enum { PATIENCE = 5, SLOTS = 6, BEFORE = 3, SIZE = 40, EVENTS = 400, GOT_IT = 20 };
+enum { PATIENCE = 5, SLOTS = 6, BEFORE = 3, SIZE = 40, EVENTS = 400, GOT_IT = 20, LAP = 100, NUMBERS = 64 };
 #define SOON    ((int64_t)PATIENCE * 1000000000)
 #define SHORTLY IPW_MS(30)
 
@@ -57,13 +57,18 @@ enum operation {
         PAIR_CLAIM,
         PAIR_RECEIVE,
         PAIR_BORROW,
+        PUBLISH,
+        SUBSCRIBE,
+        SUBSCRIBE_LENT,
+        JOIN,
+        LEAVE,
         OPERATIONS
 };
 /* What there is to say of each; `way`: IPW_SEND or IPW_RECV of a message. */
 static const struct {
         const char *name;
         unsigned way;
-        bool lent, pair;
+        bool lent, pair, to_all;
 } about[] = {
         [SEND] = { "send", IPW_SEND },
         [SEND_TO_SLEEPER] = { "send-to-sleeper", IPW_SEND },
@@ -78,6 +83,11 @@ static const struct {
         [PAIR_CLAIM] = { "pair-claim-commit", IPW_SEND, .lent = true, .pair = true },
         [PAIR_RECEIVE] = { "pair-receive", IPW_RECV, .pair = true },
         [PAIR_BORROW] = { "pair-borrow-give-back", IPW_RECV, .lent = true, .pair = true },
+        [PUBLISH] = { "publish", IPW_SEND, .to_all = true },
+        [SUBSCRIBE] = { "subscriber-receive", IPW_RECV, .to_all = true },
+        [SUBSCRIBE_LENT] = { "subscriber-borrow", IPW_RECV, .lent = true, .to_all = true },
+        [JOIN] = { "subscriber-joins", .to_all = true },
+        [LEAVE] = { "subscriber-leaves", .to_all = true },
 };
 
 /* What is done to the one that is stepped. */
@@ -196,6 +206,28 @@ static struct ipw_link *open_as(const char *address, unsigned how)
         return l;
 }
 
+/* All that is there follows one upon the other, wherever it begins: messages from before, the survivors' own, then a lap of theirs. */
+static bool follow(struct ipw_link *l)
+{
+        char from, was = 0;
+        int number, last = 0;
+        ssize_t r;
+
+        while ((r = take(l, &from, &number, 0)) == 0) {
+                bool follows = from == was && (from == 'B' || from == 'F') ? number == (last + 1) % NUMBERS
+                               : from == 'B'                               ? !was
+                               : from == 'X'                               ? !was || (was == 'B' && last == BEFORE - 1)
+                               : from == 'F'                               ? !was || (was == 'X' && number == 0)
+                                                                           : false;
+
+                if (!follows)
+                        return false;
+                was = from;
+                last = number;
+        }
+        return r == -EAGAIN;
+}
+
 static void __attribute__((noreturn)) be_subject(const struct world *w)
 {
         struct ipw_link *l = NULL;
@@ -206,6 +238,8 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (about[operation].pair)
                 l = open_as(w->address, IPW_PAIR);
+        else if (about[operation].to_all && operation != JOIN)
+                l = open_as(w->address, operation == PUBLISH ? IPW_PUB : IPW_SUB);
         else if (about[operation].way == IPW_SEND || operation == DETACH)
                 l = open_as(w->address, IPW_PUSH);
         else if (about[operation].way == IPW_RECV || operation == RECEIVE_NOTHING)
@@ -216,6 +250,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         case SEND:
         case SEND_TO_SLEEPER:
         case PAIR_SEND:
+        case PUBLISH:
                 r = put(l, 'S', 0, SOON);
                 break;
         case CLAIM:
@@ -226,6 +261,8 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         case BORROW:
         case PAIR_RECEIVE:
         case PAIR_BORROW:
+        case SUBSCRIBE:
+        case SUBSCRIBE_LENT:
                 r = about[operation].lent ? take_lent(l, &from, &number, SOON) : take(l, &from, &number, SOON);
                 r = r == 0 && from == 'B' && number == 0 ? 0 : -1;
                 break;
@@ -241,13 +278,19 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         case ATTACH_FIRST:
                 l = open_as(w->address, IPW_PUSH);
                 break;
+        case JOIN:
+                l = open_as(w->address, IPW_SUB);
+                break;
         case DETACH:
+        case LEAVE:
                 (void)ipw_close(l);
                 break;
         default:
                 break;
         }
         (void)raise(SIGSTOP);
+        if (operation == SUBSCRIBE || operation == SUBSCRIBE_LENT || operation == JOIN)
+                _exit(r < 0 || !follow(l));
         _exit(r < 0);
 }
 
@@ -276,6 +319,8 @@ static const char *what_changed(const struct world *w, const unsigned char *was)
                 at++;
         if (at == w->shape.size)
                 return NULL;
+        if (w->shape.cursors && at >= w->shape.cursors && at < w->shape.bytes[0])
+                return "a cursor is stored";
         if (at < IMAGE_PAGE)
                 return "the head page is written";
         if (at < w->shape.words[0])
@@ -479,6 +524,13 @@ static void await_sleeper(const struct world *w)
         }
 }
 
+static void put_before(struct world *w)
+{
+        for (int i = 0; i < BEFORE; i++)
+                if (put(w->out, 'B', i, 0) != SIZE)
+                        broken(w, "cannot even begin");
+}
+
 static void world_make(struct world *w)
 {
         static unsigned serial;
@@ -495,7 +547,7 @@ static void world_make(struct world *w)
                 (void)snprintf(address, sizeof(address), "%s&until=last", w->address);
                 w->in = open_as(address, IPW_PULL);
         } else {
-                w->out = open_as(w->address, IPW_PUSH);
+                w->out = open_as(w->address, about[operation].to_all ? IPW_PUB : IPW_PUSH);
         }
         map_image(w);
         if (operation == SEND_TO_SLEEPER) {
@@ -503,17 +555,18 @@ static void world_make(struct world *w)
                 await_sleeper(w);
         } else if (operation != ATTACH_FIRST) {
                 if (!w->in)
-                        w->in = open_as(w->address, IPW_PULL);
-                for (int i = 0; i < BEFORE && operation != RECEIVE_NOTHING; i++)
-                        if (put(w->out, 'B', i, 0) != SIZE)
-                                broken(w, "cannot even begin");
+                        w->in = open_as(w->address, about[operation].to_all ? IPW_SUB : IPW_PULL);
+                if (operation != RECEIVE_NOTHING && !about[operation].to_all)
+                        put_before(w);
         }
         w->subject = start(w, be_subject);
         if (waitpid(w->subject, &status, 0) < 0 || !WIFSTOPPED(status))
                 errx(2, "the one to be stepped did not start");
+        if (about[operation].to_all) /* it has opened, if that is not what it is to do */
+                put_before(w);
         w->tail = load_acquire(&w->words->tail);
         w->head = load_acquire(&w->words->head);
-        w->quick = operation == ATTACH || operation == ATTACH_FIRST;
+        w->quick = operation == ATTACH || operation == ATTACH_FIRST || operation == JOIN;
 }
 
 /* Its last words, or none. */
@@ -553,7 +606,7 @@ static void world_end(struct world *w)
         int held = pair ? 1 : !!w->in + !!w->out, places = pair ? 2 : SLOTS, r;
 
         for (int i = 0; i < places - held; i++) { /* every place is free again */
-                r = ipw_open(&more[i], w->address, pair ? IPW_PAIR : IPW_PUSH, SOON, &why);
+                r = ipw_open(&more[i], w->address, pair ? IPW_PAIR : about[operation].to_all ? IPW_PUB : IPW_PUSH, SOON, &why);
                 if (r < 0)
                         broken(w, "place %d of %d cannot be taken: %s", i + held, places, why.text);
         }
@@ -641,8 +694,11 @@ static void join_survivor(struct world *w)
 static void print_row(const struct world *w, bool committed, bool taken)
 {
         static const char *const sees[] = { "that it is gone", "the message, still there", "the next message; this one was in hand",
-                                            "no message", "the message, whole" };
-        int which = about[operation].way == IPW_SEND ? 3 + committed : about[operation].way == IPW_RECV ? 1 + taken : 0;
+                                            "no message",      "the message, whole",       "every message; nobody waits for it" };
+        int which = about[operation].to_all && operation != PUBLISH ? 5
+                    : about[operation].way == IPW_SEND              ? 3 + committed
+                    : about[operation].way == IPW_RECV              ? 1 + taken
+                                                                    : 0;
 
         printf("| %s | %s | %s |\n", about[operation].name, w->last, sees[which]);
 }
@@ -783,6 +839,61 @@ static void judge_pair(struct world *w)
         world_end(w);
 }
 
+/* More than the ring holds, and the survivors' reader takes each at once. How many went. */
+static int put_lap(struct world *w, int64_t timeout)
+{
+        char from;
+        int number;
+
+        for (int i = 0; i < LAP; i++) {
+                ssize_t r = put(w->out, 'F', i % NUMBERS, timeout);
+
+                if (r == -ETIMEDOUT)
+                        return i;
+                if (r != SIZE)
+                        broken(w, "the survivors cannot send: %s", strerror((int)-r));
+                r = take(w->in, &from, &number, SOON);
+                if (r != 0 || from != 'F' || number != i % NUMBERS)
+                        broken(w, "message F%d of a lap did not come to the survivors", i);
+        }
+        return LAP;
+}
+
+/*
+ * A broadcast: the survivors' reader gets all, whatever becomes of the one that is stepped. Killed, it is in nobody's way. Stopped, it may be: then sends time out, and
+ * nothing is written over that it has still to receive, also when it is only about to join.
+ */
+static void judge_to_all(struct world *w)
+{
+        bool committed = load_acquire(&w->words->tail) != w->tail;
+        struct ledger g = { 0 };
+        ssize_t sent;
+
+        prove_slice = IPW_MS(5); /* a death is found at the end of one */
+        if (fate != STOP)
+                end_subject(w);
+        sent = put(w->out, 'X', 0, fate == STOP ? SHORTLY : SOON);
+        if (sent != SIZE && (fate != STOP || sent != -ETIMEDOUT || operation != PUBLISH))
+                broken(w, "the survivors cannot send: %s", strerror((int)-sent));
+        drain(w, &g, sent == SIZE);
+        if (fate == STOP) {
+                if (sent == SIZE)
+                        (void)put_lap(w, IPW_MS(2));
+                (void)finish_subject(w);
+                drain(w, &g, false);
+        }
+        if (g.next != BEFORE || g.x != (sent == SIZE))
+                broken(w, "%d messages of %d came", g.next, BEFORE);
+        if (g.s != (operation == PUBLISH && (committed || fate != KILL)))
+                broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
+        if (put_lap(w, SOON) != LAP)
+                broken(w, "the survivors wait for who is not there any more");
+        if (matrix && fate == KILL)
+                print_row(w, committed, false);
+        prove_slice = IPW_MS(100);
+        world_end(w);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------------------------------------------- */
 
 /* Nobody is killed or stopped, but it is slow: the sleeper has time to wake up in between and to sleep again. */
@@ -798,6 +909,10 @@ static void run_alone(void)
         (void)step_to(&w, UINT32_MAX);
         if (about[operation].pair) {
                 judge_pair(&w);
+                return;
+        }
+        if (about[operation].to_all) {
+                judge_to_all(&w);
                 return;
         }
         join_survivor(&w);
@@ -838,6 +953,8 @@ static void prove(void)
                         }
                         if (about[operation].pair)
                                 judge_pair(&w);
+                        else if (about[operation].to_all)
+                                judge_to_all(&w);
                         else if (fate == KILL)
                                 judge_killed(&w);
                         else
