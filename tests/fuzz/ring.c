@@ -10,6 +10,30 @@
 
 #include "fuzz.h"
 
+/* What is lent lies within the bytes of the ring, and is there to be read and written. */
+static void lend(struct ring *r, size_t i)
+{
+        struct ipw_span s[6];
+        size_t sum = 0;
+        ssize_t n = i % 2 ? ring_claim(r, i * 40, s, 6) : ring_borrow(r, s, 6);
+
+        must((n >= 1 && n <= 6) || n == -EAGAIN || n == -EBUSY || n == -EMSGSIZE || n == -EBADMSG);
+        for (ssize_t k = 0; k < n; k++) {
+                size_t at = (size_t)((unsigned char *)s[k].data - r->bytes);
+
+                must(at <= r->capacity && s[k].size <= r->capacity - at);
+                for (size_t b = 0; b < s[k].size; b++)
+                        sum += i % 2 ? ((unsigned char *)s[k].data)[b] = 1 : ((unsigned char *)s[k].data)[b];
+                if (i % 2) {
+                        s[k].size -= s[k].size > 9 ? 9 : 0;
+                        s[k].inside[1] = (size_t)k == i % 6;
+                }
+        }
+        must(sum + 1 != 0);
+        if (n > 0)
+                must((i % 2 ? ring_commit(r, s, (size_t)n) : ring_give_back(r, s, (size_t)n - i % 4 / 2)) == 0);
+}
+
 static void use(void *memory, const struct ring_shape *s, uint32_t which)
 {
         static char room[8192];
@@ -21,6 +45,7 @@ static void use(void *memory, const struct ring_shape *s, uint32_t which)
                 ssize_t n = i % 3 ? ring_take(&r, &m, 1) : ring_put(&r, &m, 1);
 
                 must(n == 1 || n == -EAGAIN || n == -EBUSY || n == -EMSGSIZE || n == -EBADMSG);
+                lend(&r, (size_t)i);
                 (void)ring_has_room(&r, 100);
                 (void)ring_has_message(&r);
         }

@@ -23,7 +23,7 @@
 #include "ipcway.h"
 #include "janitor.h"
 
-enum { ROUNDS = 60, CALLS = 60, DEADLINE = 60 };
+enum { SIZE = 8192, ROUNDS = 60, CALLS = 60, DEADLINE = 60 };
 
 static char name[64], path[80], address[120];
 
@@ -84,6 +84,7 @@ static void __attribute__((noreturn)) scribble(unsigned seed)
 }
 
 static unsigned told[200];
+static volatile unsigned sum; /* of what was lent: it is read for good */
 
 static void judge(const char *call, ssize_t r)
 {
@@ -101,6 +102,29 @@ static void judge(const char *call, ssize_t r)
         errx(1, "%s: %s, which it cannot know", call, strerror((int)-r));
 }
 
+/* What is lent is read and written to its end, wherever that is said to be: beyond the ring there is nothing. */
+static void lend(struct ipw_link *in, struct ipw_link *out)
+{
+        struct ipw_span s[4];
+        ssize_t n = ipw_claim(out, any() % 1500, s, 4, 0);
+
+        judge("claim", n);
+        for (ssize_t k = 0; k < n; k++)
+                memset(s[k].data, 1, s[k].size -= any() % 2 ? s[k].size / 3 : 0);
+        if (n > 0)
+                judge("commit", ipw_commit(out, s, any() % ((size_t)n + 1)));
+        n = ipw_borrow(in, s, 4, 0);
+        judge("borrow", n);
+        for (ssize_t k = 0; k < n; k++) {
+                if (s[k].size > SIZE)
+                        errx(1, "%zu bytes are lent of a ring that has %d", s[k].size, SIZE);
+                for (size_t at = 0; at < s[k].size; at++)
+                        sum += ((unsigned char *)s[k].data)[at];
+        }
+        if (n > 0)
+                judge("give back", ipw_give_back(in, s, any() % ((size_t)n + 1)));
+}
+
 static void use(struct ipw_link *in, struct ipw_link *out)
 {
         static char data[8192];
@@ -112,6 +136,7 @@ static void use(struct ipw_link *in, struct ipw_link *out)
                         m[k] = (struct ipw_message){ .data = data + k * 2048, .capacity = any() % 2048, .size = any() % 1500 };
                 judge("send", ipw_send_many(out, m, 4, i % 8 ? 0 : IPW_MS(2)));
                 judge("recv", i % 3 ? ipw_recv(in, m, i % 8 ? 0 : IPW_MS(2)) : ipw_recv_many(in, m, 4, 0));
+                lend(in, out);
                 if (i % 16 == 0) {
                         judge("pollfd", ipw_pollfd(in, IPW_RECV, &p));
                         judge("pollfd", ipw_pollfd(out, IPW_SEND, &p));
@@ -126,7 +151,7 @@ static void play(unsigned round)
         struct ipw_why why;
         pid_t pid;
 
-        (void)snprintf(address, sizeof(address), "shm:/%s?size=8K&slots=6%s", name, modes[round % 2]);
+        (void)snprintf(address, sizeof(address), "shm:/%s?size=%d&slots=6%s", name, SIZE, modes[round % 2]);
         if (ipw_open(&out, address, IPW_PUSH | IPW_FRESH, 0, &why) < 0 || ipw_open(&in, address, IPW_PULL, 0, &why) < 0)
                 errx(1, "%s", why.text);
         pid = fork();

@@ -21,6 +21,7 @@ struct world {
         void *memory;
         struct ring_shape shape;
         unsigned producers, consumers, batch;
+        bool lent; /* in place */
         _Atomic unsigned taken, finished;
         unsigned char seen[MOST][EACH];
 };
@@ -32,6 +33,41 @@ struct worker {
 struct payload {
         unsigned from, number, check[6];
 };
+
+static struct payload payload(unsigned from, unsigned number)
+{
+        return (struct payload){ from, number, { number, number, number, number, number, ~number } };
+}
+
+static size_t size_of(unsigned number)
+{
+        return sizeof(struct payload) - number % 3 * 4;
+}
+
+/* One span more than there are messages, which is left out; each is made as small as its message. */
+static ssize_t put_lent(struct ring *r, unsigned from, unsigned first, unsigned n)
+{
+        struct ipw_span s[33];
+        ssize_t got = ring_claim(r, sizeof(struct payload), s, n + 1);
+        unsigned filled = 0;
+        int error;
+
+        if (got < 0)
+                return got;
+        for (ssize_t i = 0; i < got; i++) {
+                struct payload p = payload(from, first + filled);
+
+                if (got > 1 && i == got / 2) {
+                        s[i].inside[1] = 1;
+                        continue;
+                }
+                s[i].size = size_of(p.number);
+                memcpy(s[i].data, &p, s[i].size);
+                filled++;
+        }
+        error = ring_commit(r, s, (size_t)got);
+        return error ? error : (ssize_t)filled;
+}
 
 static void *produce(void *argument)
 {
@@ -47,10 +83,10 @@ static void *produce(void *argument)
                 ssize_t put;
 
                 for (unsigned i = 0; i < n; i++) {
-                        p[i] = (struct payload){ me->number, done + i, { done + i, done + i, done + i, done + i, done + i, ~(done + i) } };
-                        m[i] = (struct ipw_message){ .data = &p[i], .size = sizeof(p[i]) - (done + i) % 3 * 4 };
+                        p[i] = payload(me->number, done + i);
+                        m[i] = (struct ipw_message){ .data = &p[i], .size = size_of(done + i) };
                 }
-                put = ring_put(&r, m, n);
+                put = w->lent ? put_lent(&r, me->number, done, n) : ring_put(&r, m, n);
                 if (put > 0)
                         done += (unsigned)put;
                 else if (put == -EAGAIN || put == -EBUSY)
@@ -64,7 +100,7 @@ static void *produce(void *argument)
 
 static void note(struct world *w, const struct payload *p, size_t size, unsigned *next)
 {
-        if (size != sizeof(*p) - p->number % 3 * 4 || p->from >= w->producers || p->number >= EACH || p->check[0] != p->number ||
+        if (size != size_of(p->number) || p->from >= w->producers || p->number >= EACH || p->check[0] != p->number ||
             (p->number % 3 == 0 && p->check[5] != ~p->number))
                 errx(1, "a message of %zu bytes is not what was sent", size);
         if (p->number < next[p->from])
@@ -73,6 +109,24 @@ static void note(struct world *w, const struct payload *p, size_t size, unsigned
         if (__atomic_exchange_n(&w->seen[p->from][p->number], 1, __ATOMIC_RELAXED))
                 errx(1, "message %u of %u came twice", p->number, p->from);
         atomic_fetch_add(&w->taken, 1);
+}
+
+/* Half of what is borrowed is received, the rest comes again. */
+static ssize_t take_lent(struct ring *r, struct payload *p, size_t *sizes, unsigned n)
+{
+        struct ipw_span s[32];
+        ssize_t got = ring_borrow(r, s, n);
+        int error;
+
+        if (got < 0)
+                return got;
+        got = (got + 1) / 2;
+        for (ssize_t i = 0; i < got; i++) {
+                sizes[i] = s[i].size;
+                memcpy(&p[i], s[i].data, MIN(s[i].size, sizeof(*p)));
+        }
+        error = ring_give_back(r, s, (size_t)got);
+        return error ? error : got;
 }
 
 static void *consume(void *argument)
@@ -86,13 +140,14 @@ static void *consume(void *argument)
         while (atomic_load(&w->taken) < w->producers * EACH) {
                 struct payload p[32];
                 struct ipw_message m[32] = { 0 };
+                size_t sizes[32];
                 ssize_t got;
 
                 for (unsigned i = 0; i < w->batch; i++)
                         m[i] = (struct ipw_message){ .data = &p[i], .capacity = sizeof(p[i]) };
-                got = ring_take(&r, m, w->batch);
+                got = w->lent ? take_lent(&r, p, sizes, w->batch) : ring_take(&r, m, w->batch);
                 for (ssize_t i = 0; i < got; i++)
-                        note(w, &p[i], m[i].size, next);
+                        note(w, &p[i], w->lent ? sizes[i] : m[i].size, next);
                 if (got == -EAGAIN || got == -EBUSY)
                         (void)sched_yield();
                 else if (got < 0)
@@ -153,7 +208,7 @@ static void *come_and_go(void *argument)
         return NULL;
 }
 
-static struct world *world_new(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
+static struct world *world_new(unsigned producers, unsigned consumers, unsigned batch, bool lent, uint32_t flags, uint64_t capacity)
 {
         struct world *w = calloc(1, sizeof(*w));
         const unsigned char boot[16] = { 0 };
@@ -169,6 +224,7 @@ static struct world *world_new(unsigned producers, unsigned consumers, unsigned 
         w->producers = producers;
         w->consumers = consumers;
         w->batch = batch;
+        w->lent = lent;
         return w;
 }
 
@@ -178,9 +234,9 @@ static void world_free(struct world *w)
         free(w);
 }
 
-static void run(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
+static void run(unsigned producers, unsigned consumers, unsigned batch, bool lent, uint32_t flags, uint64_t capacity)
 {
-        struct world *w = world_new(producers, consumers, batch, flags, capacity);
+        struct world *w = world_new(producers, consumers, batch, lent, flags, capacity);
         struct worker workers[2 * MOST];
 
         for (unsigned i = 0; i < producers + consumers; i++) {
@@ -193,14 +249,14 @@ static void run(unsigned producers, unsigned consumers, unsigned batch, uint32_t
         for (unsigned i = 0; i < producers; i++)
                 if (memchr(w->seen[i], 0, EACH))
                         errx(1, "a message of producer %u never came", i);
-        printf("%u to %u, %u at once: all came\n", producers, consumers, batch);
+        printf("%u to %u, %u at once%s: all came\n", producers, consumers, batch, lent ? ", in place" : "");
         world_free(w);
 }
 
 /* The last of the consumers comes and goes. */
-static void broadcast(unsigned producers, unsigned consumers, unsigned batch, uint32_t flags, uint64_t capacity)
+static void broadcast(unsigned producers, unsigned consumers, unsigned batch, bool lent, uint32_t flags, uint64_t capacity)
 {
-        struct world *w = world_new(producers, consumers, batch, flags | IMAGE_BROADCAST, capacity);
+        struct world *w = world_new(producers, consumers, batch, lent, flags | IMAGE_BROADCAST, capacity);
         struct worker workers[2 * MOST];
 
         for (unsigned i = 0; i < consumers - 1; i++)
@@ -214,20 +270,24 @@ static void broadcast(unsigned producers, unsigned consumers, unsigned batch, ui
         }
         for (unsigned i = 0; i < producers + consumers; i++)
                 (void)pthread_join(workers[i].thread, NULL);
-        printf("%u to all %u, %u at once: all came\n", producers, consumers, batch);
+        printf("%u to all %u, %u at once%s: all came\n", producers, consumers, batch, lent ? ", in place" : "");
         world_free(w);
 }
 
 int main(void)
 {
-        run(1, 1, 1, IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER, 4096);
-        run(1, 1, 32, IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER, 5000);
-        run(1, 1, 1, 0, 4096);
-        run(4, 1, 1, IMAGE_ONE_CONSUMER, 5000);
-        run(1, 4, 1, IMAGE_ONE_PRODUCER, 4096);
-        run(4, 4, 1, 0, 4096);
-        run(4, 4, 32, 0, 16384);
-        broadcast(1, 3, 1, IMAGE_ONE_PRODUCER, 4096);
-        broadcast(2, 3, 32, 0, 5000);
+        run(1, 1, 1, false, IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER, 4096);
+        run(1, 1, 32, false, IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER, 5000);
+        run(1, 1, 32, true, IMAGE_ONE_PRODUCER | IMAGE_ONE_CONSUMER, 5000);
+        run(1, 1, 1, false, 0, 4096);
+        run(4, 1, 1, false, IMAGE_ONE_CONSUMER, 5000);
+        run(1, 4, 1, false, IMAGE_ONE_PRODUCER, 4096);
+        run(4, 4, 1, false, 0, 4096);
+        run(4, 4, 1, true, 0, 4096);
+        run(4, 4, 32, false, 0, 16384);
+        run(4, 4, 32, true, 0, 16384);
+        broadcast(1, 3, 1, false, IMAGE_ONE_PRODUCER, 4096);
+        broadcast(2, 3, 32, false, 0, 5000);
+        broadcast(2, 3, 32, true, 0, 5000);
         return 0;
 }
