@@ -53,6 +53,9 @@ enum operation {
         ATTACH,
         DETACH,
         ATTACH_FIRST,
+        MEND_SEND,
+        MEND_RECEIVE,
+        ATTACH_OVER,
         PAIR_SEND,
         PAIR_CLAIM,
         PAIR_RECEIVE,
@@ -69,6 +72,7 @@ static const struct {
         const char *name;
         unsigned way;
         bool lent, pair, to_all;
+        unsigned dead; /* somebody has died in the middle of that, and holds the lock; after the one that is stepped had come, or before */
 } about[] = {
         [SEND] = { "send", IPW_SEND },
         [SEND_TO_SLEEPER] = { "send-to-sleeper", IPW_SEND },
@@ -79,6 +83,9 @@ static const struct {
         [ATTACH] = { "attach" },
         [DETACH] = { "detach" },
         [ATTACH_FIRST] = { "attach-first" },
+        [MEND_SEND] = { "mend-and-send", IPW_SEND, .dead = IPW_SEND },
+        [MEND_RECEIVE] = { "mend-and-receive", IPW_RECV, .dead = IPW_RECV },
+        [ATTACH_OVER] = { "attach-over-dead", .dead = IPW_SEND },
         [PAIR_SEND] = { "pair-send", IPW_SEND, .pair = true },
         [PAIR_CLAIM] = { "pair-claim-commit", IPW_SEND, .lent = true, .pair = true },
         [PAIR_RECEIVE] = { "pair-receive", IPW_RECV, .pair = true },
@@ -249,6 +256,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         switch (operation) {
         case SEND:
         case SEND_TO_SLEEPER:
+        case MEND_SEND:
         case PAIR_SEND:
         case PUBLISH:
                 r = put(l, 'S', 0, SOON);
@@ -259,6 +267,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
                 break;
         case RECEIVE:
         case BORROW:
+        case MEND_RECEIVE:
         case PAIR_RECEIVE:
         case PAIR_BORROW:
         case SUBSCRIBE:
@@ -276,6 +285,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
                 break;
         case ATTACH:
         case ATTACH_FIRST:
+        case ATTACH_OVER:
                 l = open_as(w->address, IPW_PUSH);
                 break;
         case JOIN:
@@ -292,6 +302,26 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         if (operation == SUBSCRIBE || operation == SUBSCRIBE_LENT || operation == JOIN)
                 _exit(r < 0 || !follow(l));
         _exit(r < 0);
+}
+
+/* Has its side's lock, as in the middle of a send or receive, and is killed there. */
+static void __attribute__((noreturn)) be_dead(const struct world *w)
+{
+        struct ipw_link *l = open_as(w->address, about[operation].dead == IPW_SEND ? IPW_PUSH : IPW_PULL);
+        int fd = open(w->path, O_RDWR | O_CLOEXEC);
+        void *image = mmap(NULL, w->shape.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        struct ring_words *words = (struct ring_words *)((char *)image + w->shape.words[0]);
+        uint32_t mine = 0;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (!l || image == MAP_FAILED)
+                _exit(1);
+        while (load_relaxed(&ring_slot(image, mine)->pid) != (uint32_t)getpid())
+                mine++;
+        store_release(about[operation].dead == IPW_SEND ? &words->writer : &words->reader,
+                      ring_owner(mine, load_relaxed(&ring_slot(image, mine)->epoch)));
+        (void)raise(SIGSTOP);
+        _exit(1);
 }
 
 static void __attribute__((noreturn)) be_sleeper(const struct world *w)
@@ -531,9 +561,26 @@ static void put_before(struct world *w)
                         broken(w, "cannot even begin");
 }
 
+static pid_t start_dead(const struct world *w)
+{
+        pid_t pid = start(w, be_dead);
+        int status;
+
+        if (waitpid(pid, &status, WUNTRACED) < 0 || !WIFSTOPPED(status))
+                errx(2, "the one to die did not come so far");
+        return pid;
+}
+
+static void let_die(pid_t pid)
+{
+        if (kill(pid, SIGKILL) < 0 || waitpid(pid, NULL, 0) < 0)
+                err(2, "the one to die");
+}
+
 static void world_make(struct world *w)
 {
         static unsigned serial;
+        pid_t dead = 0;
         int status;
 
         *w = (struct world){ .last = "its beginning" };
@@ -559,14 +606,20 @@ static void world_make(struct world *w)
                 if (operation != RECEIVE_NOTHING && !about[operation].to_all)
                         put_before(w);
         }
+        if (about[operation].dead)
+                dead = start_dead(w);
+        if (dead && !about[operation].way)
+                let_die(dead);
         w->subject = start(w, be_subject);
         if (waitpid(w->subject, &status, 0) < 0 || !WIFSTOPPED(status))
                 errx(2, "the one to be stepped did not start");
+        if (dead && about[operation].way)
+                let_die(dead);
         if (about[operation].to_all) /* it has opened, if that is not what it is to do */
                 put_before(w);
         w->tail = load_acquire(&w->words->tail);
         w->head = load_acquire(&w->words->head);
-        w->quick = operation == ATTACH || operation == ATTACH_FIRST || operation == JOIN;
+        w->quick = operation == ATTACH || operation == ATTACH_FIRST || operation == ATTACH_OVER || operation == JOIN;
 }
 
 /* Its last words, or none. */
