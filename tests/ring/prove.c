@@ -478,7 +478,7 @@ static const char *step(struct world *w, unsigned char *was, bool *over)
         changed = what_changed(w, was);
         if (changed)
                 memcpy(was, w->image, w->shape.size);
-        return changed ? changed : seen;
+        return seen ? seen : changed; /* what has changed in a system call, others have: a sleeper that was woken */
 }
 
 /* Up to that point. False: the operation has no such point. */
