@@ -478,7 +478,9 @@ static const char *step(struct world *w, unsigned char *was, bool *over)
         changed = what_changed(w, was);
         if (changed)
                 memcpy(was, w->image, w->shape.size);
-        return seen ? seen : changed; /* what has changed in a system call, others have: a sleeper that was woken */
+        if (changed && w->sleeper && (strstr(changed, "the head is") || strstr(changed, "reader")))
+                changed = NULL; /* that was the sleeper, which has been woken */
+        return seen ? seen : changed;
 }
 
 /* Up to that point. False: the operation has no such point. */
