@@ -571,6 +571,18 @@ static bool can_accept(const struct world *w)
         return can_pair(w) && w->bound.flags & IPW_CAP_ACCEPT;
 }
 
+static struct ipw_link *take_conversation(struct ipw_link *listener)
+{
+        struct ipw_link *server = NULL;
+
+        for (int i = 0; i < 3 && !server; i++) {
+                int r = (int)judged(listener, ipw_accept(listener, &server, SHORTLY), "ipw_accept()");
+
+                BROKEN_UNLESS((r == 0) == (server != NULL), "ipw_accept() says %d", r);
+        }
+        return server;
+}
+
 static void play_accept(struct world *w)
 {
         struct ledger g = { .w = w, .reported = is_lossy(w) };
@@ -581,17 +593,19 @@ static void play_accept(struct world *w)
         if (listener)
                 client = open_stubborn(w->push, IPW_PAIR | IPW_DIAL);
         if (client) {
-                int r;
-
                 look(listener, IPW_RECV);
-                for (int i = 0; i < 3 && !server; i++) {
-                        r = (int)judged(listener, ipw_accept(listener, &server, SHORTLY), "ipw_accept()");
-                        BROKEN_UNLESS((r == 0) == (server != NULL), "ipw_accept() says %d", r);
-                }
+                server = take_conversation(listener);
         }
         if (server) {
                 (void)tell(&g, client, 40, 0, SHORTLY);
-                (void)hear(&g, server, sizeof(inbox), SHORTLY);
+                for (int i = 0; i < 3 && server && !all_came(&g) && !g.reported; i++)
+                        if (hear(&g, server, sizeof(inbox), SHORTLY) == -EPIPE) {
+                                /* of a first dial, which failed half way; the one that succeeded waits behind it */
+                                (void)ipw_close(server);
+                                server = take_conversation(listener);
+                        }
+        }
+        if (server) {
                 settle(&g, server, client);
         }
         (void)ipw_close(server);
