@@ -780,6 +780,81 @@ static void play_descriptors(struct world *w)
         finish(w, in, out);
 }
 
+/* Neither the kind of memory nor a switch of the row changes anything in this. */
+static bool can_lend(const struct world *w)
+{
+        return w->bound.flags & IPW_CAP_LEND && (strcmp(w->row->name, "shm") == 0 || strcmp(w->row->name, "shm+anon") == 0);
+}
+
+/* In place: up to three, each smaller than it was claimed; the one in the middle is left out. */
+static ssize_t tell_lent(struct ledger *g, struct ipw_link *out, size_t size, int64_t timeout)
+{
+        unsigned first = g->count;
+        struct ipw_span s[3];
+        ssize_t n = judged(out, ipw_claim(out, size, s, 3, timeout), "ipw_claim()"), r;
+
+        if (n < 0)
+                return n;
+        for (ssize_t i = 0; i < n; i++) {
+                struct ipw_message m = message(g, size - (size_t)i);
+
+                memcpy(s[i].data, m.data, m.size);
+                s[i].size = m.size;
+                if (i == 1)
+                        BROKEN_UNLESS(ipw_abandon(out, &s[i], 1) == 0, "ipw_abandon() fails");
+                else
+                        g->count++;
+        }
+        r = judged(out, ipw_commit(out, s, (size_t)n), "ipw_commit()");
+        n = g->count - first;
+        g->count = first;
+        BROKEN_UNLESS(r < 0 || r == n, "ipw_commit() of %zd says %zd", n, r);
+        for (ssize_t i = 0; i < n; i++)
+                note_sent(g, r);
+        return r;
+}
+
+/* Up to three are borrowed, and one is received. */
+static ssize_t hear_lent(struct ledger *g, struct ipw_link *in, int64_t timeout)
+{
+        struct ipw_span s[3];
+        ssize_t n = judged(in, ipw_borrow(in, s, 3, timeout), "ipw_borrow()");
+
+        if (n < 0 || judged(in, ipw_give_back(in, s, 0), "ipw_give_back()") < 0)
+                return n;
+        n = judged(in, ipw_borrow(in, s, 3, 0), "ipw_borrow() of what was given back");
+        BROKEN_UNLESS(n > 0, "what was given back is not there: %zd", n);
+        note_came(g, s[0].data, s[0].size);
+        return judged(in, ipw_give_back(in, s, 1), "ipw_give_back()");
+}
+
+static void play_lend(struct world *w)
+{
+        struct ledger g = { .w = w };
+        struct ipw_link *in, *out;
+        struct ipw_span s[2];
+
+        if (open_both(w, IPW_WAKEABLE, &in, &out)) {
+                (void)hear_lent(&g, in, SHORTLY);
+                (void)tell_lent(&g, out, 60, SHORTLY);
+                look(in, IPW_RECV);
+                look(out, IPW_SEND);
+                (void)hear_lent(&g, in, SHORTLY);
+                (void)hear(&g, in, 5, SHORTLY); /* kept, and lent from there */
+                (void)hear_lent(&g, in, SHORTLY);
+                settle(&g, in, out);
+                for (int i = 0; i < 24 && tell_lent(&g, out, large(out), 0) > 0; i++)
+                        ;
+                (void)tell_lent(&g, out, large(out), SHORTLY);
+                (void)hear_lent(&g, in, SHORTLY);
+                settle(&g, in, out);
+                (void)tell_lent(&g, out, 70, SHORTLY);
+                (void)judged(out, ipw_claim(out, 80, s, 2, SHORTLY), "ipw_claim()");
+                (void)judged(in, ipw_borrow(in, s, 2, SHORTLY), "ipw_borrow()");
+        }
+        finish(w, in, out); /* with all that in hand */
+}
+
 static bool can_guess(const struct world *w)
 {
         const char *framing = w->row->framing;
@@ -1134,6 +1209,7 @@ const struct scenario scenarios[] = {
         { "endless", always, play_endless, true },
         { "wakeable", always, play_wakeable, false },
         { "sigpipe", always, play_sigpipe, false },
+        { "lend", can_lend, play_lend },
         { "full", always, play_full, false },
         { "pair", can_pair, play_pair, false },
         { "accept", can_accept, play_accept, false },
