@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "bytes.h"
 #include "ipcway.h"
 
 static inline size_t message_size(const struct ipw_message *m)
@@ -24,8 +25,7 @@ static inline void message_copy(void *to, const struct ipw_message *m, size_t fr
         char *out = to;
 
         if (__builtin_expect(m->iov == NULL, 1)) {
-                if (size)
-                        memcpy(to, (const char *)m->data + from, size);
+                copy_bytes(to, (const char *)m->data + from, size);
                 return;
         }
         for (unsigned i = 0; size; i++) {

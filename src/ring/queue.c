@@ -126,7 +126,7 @@ static always_inline int put_one(struct ring *r, const struct ipw_message *m, ui
         return 0;
 }
 
-ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
+static always_inline ssize_t put_some(struct ring *r, const struct ipw_message *m, size_t n)
 {
         uint64_t tail, before;
         size_t done = 0;
@@ -150,6 +150,16 @@ ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
         }
         unlock(&r->put, &r->words->writer);
         return done ? (ssize_t)done : error;
+}
+
+static never_inline ssize_t put_many(struct ring *r, const struct ipw_message *m, size_t n)
+{
+        return put_some(r, m, n);
+}
+
+ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
+{
+        return n == 1 ? put_some(r, m, 1) : put_many(r, m, n);
 }
 
 /* Lays records out from `*at` on, as many as fit behind each other in this lap: one at least, or -EAGAIN, -EBADMSG. */
@@ -300,8 +310,7 @@ static always_inline int take_one(struct ring *r, struct ipw_message *m, uint64_
         m->size = size;
         if (unlikely(size > m->capacity))
                 return -EMSGSIZE;
-        if (size)
-                memcpy(m->data, payload, size);
+        copy_bytes(m->data, payload, size);
         m->flags = 0;
         *head = at + record_size(size);
         return 0;
@@ -313,7 +322,7 @@ static int trouble(const struct ring *r, int error)
         return error == -EBADMSG && r->cursors && !broadcast_is_ours(r) ? -ESTALE : error;
 }
 
-ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
+static always_inline ssize_t take_some(struct ring *r, struct ipw_message *m, size_t n)
 {
         uint64_t head, before;
         size_t done = 0;
@@ -337,6 +346,16 @@ ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
         }
         unlock(&r->take, &r->words->reader);
         return done ? (ssize_t)done : trouble(r, error);
+}
+
+static never_inline ssize_t take_many(struct ring *r, struct ipw_message *m, size_t n)
+{
+        return take_some(r, m, n);
+}
+
+ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
+{
+        return n == 1 ? take_some(r, m, 1) : take_many(r, m, n);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "message.h"
+#include "one.h"
 #include "readiness.h"
 #include "share.h"
 #include "sys.h"
@@ -26,7 +27,11 @@ enum {
         LOOK = 5000000,  /* ns between questions to the kernel whether others live */
         LOOK_SENDS = 16, /* sends between looks at the clock */
         CONTENDED = 64,  /* looks at a lock that another holds */
-        PAUSES = 150,    /* looks before the processor is given away; some 1.5 us */
+        PAUSES = 64,     /* looks before the processor is given away; some 1.5 us */
+        FEW_PAUSES = 8,  /* where that would keep the other side from its work */
+        RUN = 3,         /* messages in a row that make it worth while to let more gather: */
+        BACK_OFF = 31,   /* pauses for that */
+        SWITCH = 1500,   /* ns: who gives the processor away and is back later than that has let another work */
         BATCH = 1024,
 };
 
@@ -42,11 +47,13 @@ struct way {
         bool met;      /* there was another */
         bool handed;   /* the other may be an end that nobody has opened yet: */
         int other_end;
-        bool busy;   /* the last try found the lock taken */
-        bool look;   /* ask the kernel at the next chance */
-        bool chosen; /* receiving: a wake was spent on us */
-        bool lent;   /* spans are claimed, or borrowed */
-        bool idle;   /* the last sleep was a whole slice: the other side is not about to come */
+        bool busy;    /* the last try found the lock taken */
+        bool look;    /* ask the kernel at the next chance */
+        bool chosen;  /* receiving: a wake was spent on us */
+        bool lent;    /* spans are claimed, or borrowed */
+        bool idle;    /* the last sleep was a whole slice: the other side is not about to come */
+        bool crowded; /* the other side needs our processor to get on, it seems */
+        size_t run;   /* messages since the last try that found none, or no room */
         atomic_bool interrupted;
         bool to_all; /* a broadcast */
         int64_t looked;
@@ -116,9 +123,9 @@ static bool is_over(struct shared_link *l, struct way *w, bool look)
 }
 
 /* Is it time to ask the kernel? */
-static bool is_due(struct way *w)
+static never_inline bool is_due(struct way *w)
 {
-        int64_t now = clock_now();
+        int64_t now = clock_coarse();
 
         if (!w->look && now - w->looked < LOOK)
                 return false;
@@ -206,13 +213,27 @@ static int shared_pollfd(struct link *link, unsigned direction, struct pollfd *o
 
 /* ---- sending -------------------------------------------------------------------------------------------------------------------------- */
 
-static ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
+static always_inline bool anyone_waits(const struct ring_wait *w)
 {
-        w->busy = false;
+        return (load_relaxed(&w->sleepers) | load_relaxed(&w->bells)) != 0;
+}
+
+static never_inline ssize_t sent_to_waiters(struct shared_link *l, struct way *w, ssize_t n)
+{
         share_wake(&l->share, w->unlocked, SHARE_ALL);
         if (n > 0)
                 share_wake(&l->share, &w->ring.words->filled, w->to_all ? SHARE_ALL : (unsigned)n);
         settle(l, w, IPW_SEND, n);
+        return n;
+}
+
+static always_inline ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
+{
+        w->busy = false;
+        w->run += n > 0 ? (size_t)n : 0;
+        share_look();
+        if (unlikely(anyone_waits(w->unlocked) || anyone_waits(&w->ring.words->filled) || w->bell.watch >= 0))
+                return sent_to_waiters(l, w, n);
         return n;
 }
 
@@ -243,7 +264,7 @@ static ssize_t not_sent(struct shared_link *l, struct way *w, ssize_t r)
         return r;
 }
 
-static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t try_send(struct link *link, const struct ipw_message *m, size_t n)
 {
         struct shared_link *l = shared_of(link);
         struct way *w = &l->way[IPW_SEND - 1];
@@ -258,6 +279,16 @@ static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_
                         r = ring_put(&w->ring, m, n);
         }
         return likely(r > 0) ? sent(l, w, r) : not_sent(l, w, r);
+}
+
+static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_t n, unsigned flags)
+{
+        return try_send(link, m, n);
+}
+
+static ssize_t shared_send_one(struct link *link, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_sent(link, m, timeout, try_send(link, m, 1));
 }
 
 static ssize_t shared_claim(struct link *link, size_t size, struct ipw_span *spans, size_t n)
@@ -304,15 +335,24 @@ static void pass_on(struct shared_link *l, struct way *w)
                 share_wake(&l->share, w->changed, 1);
 }
 
-static ssize_t taken(struct shared_link *l, struct way *w, ssize_t n)
+static never_inline ssize_t taken_from_waiters(struct shared_link *l, struct way *w, ssize_t n)
 {
-        w->busy = false;
         share_wake(&l->share, w->unlocked, SHARE_ALL);
         if (unlikely(w->chosen))
                 pass_on(l, w);
         if (n > 0)
                 share_wake(&l->share, &w->ring.words->emptied, SHARE_ALL);
         settle(l, w, IPW_RECV, n);
+        return n;
+}
+
+static always_inline ssize_t taken(struct shared_link *l, struct way *w, ssize_t n)
+{
+        w->busy = false;
+        w->run += n > 0 ? (size_t)n : 0;
+        share_look();
+        if (unlikely(w->chosen || anyone_waits(w->unlocked) || anyone_waits(&w->ring.words->emptied) || w->bell.watch >= 0))
+                return taken_from_waiters(l, w, n);
         return n;
 }
 
@@ -399,7 +439,7 @@ static ssize_t recv_on(struct shared_link *l, struct way *w, struct ipw_message 
         return not_taken(l, w, r);
 }
 
-static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
+static always_inline ssize_t try_recv(struct link *link, struct ipw_message *m, size_t n)
 {
         struct shared_link *l = shared_of(link);
         struct way *w = &l->way[IPW_RECV - 1];
@@ -409,6 +449,16 @@ static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, u
                 return recv_kept(l, m);
         r = ring_take(&w->ring, m, n);
         return likely(r > 0) ? taken(l, w, r) : recv_on(l, w, m, n, r);
+}
+
+static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, unsigned flags)
+{
+        return try_recv(link, m, n);
+}
+
+static ssize_t shared_recv_one(struct link *link, struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        return one_received(link, m, timeout, try_recv(link, m, 1));
 }
 
 static ssize_t borrow_kept(struct shared_link *l, struct ipw_span *span)
@@ -489,22 +539,38 @@ static bool is_ready(const void *context)
         return may_go_on(q->link, w, q->direction) || others_left(w);
 }
 
-/* First a moment without giving the processor away, then a while giving it to whoever wants it: to sleep and be woken takes longer than both. */
-static bool spin(const struct shared_link *l, const struct question *q, int64_t until)
+/*
+ * A moment without giving the processor away. Whoever moves many messages first lets some more gather: each look takes a line away from the other side, which wants
+ * to store there, so to look less often is faster for both.
+ */
+static bool look_closely(struct way *w, const struct question *q)
 {
-        int64_t end = MIN(until, clock_now() + l->spin);
-
-        for (int i = 0; l->share.spins && i < PAUSES; i++) {
-                if (is_ready(q))
+        for (int i = 0; w->run >= RUN && !w->busy && !w->crowded && i < BACK_OFF; i++)
+                pause_processor();
+        for (int i = 0; i < (w->crowded ? FEW_PAUSES : PAUSES); i++) {
+                if (is_ready(q)) {
+                        w->crowded = false;
                         return true;
+                }
                 pause_processor();
         }
-        do {
-                if (is_ready(q))
-                        return true;
-                (void)sys_yield("the other side may be about to come");
-        } while (clock_now() < end);
         return false;
+}
+
+/* Then a while giving it to whoever wants it: to sleep and be woken takes longer than both. */
+static bool spin(const struct shared_link *l, struct way *w, const struct question *q, int64_t until)
+{
+        int64_t before = clock_now(), end = MIN(until, before + l->spin), after;
+        bool ready = l->share.spins && look_closely(w, q);
+
+        w->run = 0;
+        for (; !ready && before < end; before = after) {
+                (void)sys_yield("the other side may be about to come");
+                after = clock_now();
+                w->crowded = after - before > SWITCH;
+                ready = is_ready(q);
+        }
+        return ready;
 }
 
 static int shared_wait(struct link *link, unsigned direction, int64_t until)
@@ -515,7 +581,7 @@ static int shared_wait(struct link *link, unsigned direction, int64_t until)
         bool chosen = false;
         int r = 0;
 
-        if (!l->spin || w->idle || !spin(l, &q, until))
+        if (!l->spin || w->idle || !spin(l, w, &q, until))
                 r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until, &chosen);
         w->chosen |= chosen && !w->busy && direction == IPW_RECV && !w->to_all;
         if (unlikely(load_relaxed(&w->interrupted)) && atomic_exchange(&w->interrupted, false))
@@ -623,8 +689,8 @@ static void shared_close(struct link *link, int inherited)
         free(l);
 }
 
-#define OPS_SEND .send = shared_send, .claim = shared_claim, .commit = shared_commit
-#define OPS_RECV .recv = shared_recv, .borrow = shared_borrow, .give_back = shared_give_back
+#define OPS_SEND .send = shared_send, .send_one = shared_send_one, .claim = shared_claim, .commit = shared_commit
+#define OPS_RECV .recv = shared_recv, .recv_one = shared_recv_one, .borrow = shared_borrow, .give_back = shared_give_back
 #define OPS_BOTH .wait = shared_wait, .interrupt = shared_interrupt, .pollfd = shared_pollfd, .why = shared_why, .close = shared_close
 static const struct link_ops send_ops = { OPS_SEND, OPS_BOTH };
 static const struct link_ops recv_ops = { OPS_RECV, OPS_BOTH };

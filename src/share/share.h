@@ -97,9 +97,14 @@ void share_barrier(const struct share *, struct ring_wait *);
 int share_sleep(const struct share *, struct ring_wait *, bool (*ready)(const void *), const void *context, int64_t until, bool *chosen);
 /* Wakes up to `most` of those that sleep there. */
 void share_wake_(const struct share *, struct ring_wait *, unsigned most);
+/* Between a store and a look for sleepers: the compiler keeps the order; of the processor the sleeper takes care. */
+static always_inline void share_look(void)
+{
+        atomic_signal_fence(memory_order_seq_cst);
+}
 static always_inline void share_wake(const struct share *s, struct ring_wait *w, unsigned most)
 {
-        atomic_signal_fence(memory_order_seq_cst); /* the compiler keeps the order; of the processor the sleeper takes care */
+        share_look();
         if (unlikely((load_relaxed(&w->sleepers) | load_relaxed(&w->bells)) != 0))
                 share_wake_(s, w, most);
 }

@@ -17,6 +17,15 @@ static inline int64_t clock_now(void)
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The same clock as of its last tick, up to 10 ms ago: a fifth of the price. */
+static inline int64_t clock_coarse(void)
+{
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static inline int64_t clock_deadline(int64_t timeout)
 {
         int64_t until;
