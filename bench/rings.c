@@ -60,6 +60,17 @@ static const struct row rows[] = {
         { "4+1 against 1+1, 32 at once", { &our_ring, USUAL, 32 }, { &our_ring, USUAL, 32, .producers = 4 }, THROUGHPUT, .bar = 0.5 },
         { "4+4 against 1+1, 32 at once", { &our_ring, USUAL, 32 }, { &our_ring, USUAL, 32, 4, 4 }, THROUGHPUT, .bar = 0.5 },
         { "4+4 against Boost", { BOOST, .producers = 4, .consumers = 4 }, { &our_ring, USUAL, 1, 4, 4 }, THROUGHPUT, .bar = 1 },
+
+        { "broadcast to 4 against to 1",
+          { &our_ring, USUAL, .broadcast = 1 },
+          { &our_ring, USUAL, .consumers = 4, .broadcast = 1 },
+          THROUGHPUT,
+          .bar = 0.4 },
+        { "broadcast to 4 against to 1, 32 at once",
+          { &our_ring, USUAL, 32, .broadcast = 1 },
+          { &our_ring, USUAL, 32, .consumers = 4, .broadcast = 1 },
+          THROUGHPUT,
+          .bar = 0.4 },
 };
 
 static void show(const struct row *row, const struct result *r, double bar, const char *what)
