@@ -74,7 +74,7 @@ static always_inline int commit(const struct ring *r, struct ring_side *side, sh
 /* ---- putting in --------------------------------------------------------------------------------------------------------------------- */
 
 /* Up to where it may be written over; `at` is where we are, which may be beyond what is committed. */
-static uint64_t least_taken(const struct ring *r, uint64_t at)
+static never_inline uint64_t least_taken(const struct ring *r, uint64_t at)
 {
         if (!r->cursors)
                 return load_acquire(&r->words->head);
