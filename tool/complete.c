@@ -18,6 +18,7 @@
 #include "command.h"
 #include "fields.h"
 #include "ipcway.h"
+#include "object.h"
 #include "say.h"
 
 /* What stands between begins with `word` if the whole does. */
@@ -336,6 +337,8 @@ static void complete_arguments(const struct command *c, char **word, int count)
                 offer_words(last, "", c->verbs);
         } else if (c == &command_signal) {
                 complete_signal(first, last, plain);
+        } else if (c == &command_ls) {
+                offer_words(last, "", LS_KINDS);
         } else if (c == &command_why && plain == 0) {
                 offer_processes(last, "");
                 complete_address(last, c->bare);

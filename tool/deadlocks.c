@@ -75,7 +75,7 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
-        p = waits_take();
+        p = waits_take(0);
         if (!p)
                 return TROUBLE;
         w = ipw_probe_waits(p, &n);

@@ -139,6 +139,28 @@ int json_message_read(const char *line, size_t size, struct ipw_message *m, char
         return r;
 }
 
+json_t *json_text(const char *text)
+{
+        json_t *whole = json_string(text);
+        size_t size = strlen(text), used = 0;
+        char *safe;
+
+        if (whole)
+                return whole;
+        safe = malloc(size * 4 + 1);
+        if (!safe)
+                return NULL;
+        for (const char *c = text; *c; c++)
+                if ((unsigned char)*c < 0x80)
+                        safe[used++] = *c;
+                else
+                        used += (size_t)snprintf(safe + used, 5, "\\x%02x", (unsigned char)*c);
+        safe[used] = 0;
+        whole = json_string(safe);
+        free(safe);
+        return whole;
+}
+
 int json_print(json_t *value)
 {
         int r = value ? json_dumpf(value, stdout, JSON_INDENT(2)) : -1;

@@ -10,4 +10,5 @@
 int json_message_print(FILE *, const struct ipw_message *); /* -ENOMEM, -EIO */
 int json_message_read(const char *line, size_t size, struct ipw_message *, char *why,
                       size_t room); /* data is the caller's to free; -EINVAL */
+json_t *json_text(const char *);    /* a string; bytes that are no UTF-8 stand in it as \\xff */
 int json_print(json_t *);           /* to stdout, and frees it: DONE or FAILED */

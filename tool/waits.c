@@ -4,14 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json.h"
 #include "say.h"
 
-struct ipw_probe *waits_take(void)
+struct ipw_probe *waits_take(unsigned what)
 {
         struct ipw_probe *p;
         struct ipw_why why;
 
-        if (ipw_probe_take(&p, 0, &why) < 0) {
+        if (ipw_probe_take(&p, what, &why) < 0) {
                 (void)say_why(&why);
                 return NULL;
         }
@@ -103,10 +104,10 @@ json_t *waits_json(const struct ipw_probe_wait *w)
         (void)json_object_set_new(o, "pid", json_integer(w->pid));
         (void)json_object_set_new(o, "thread", json_integer(w->thread));
         (void)json_object_set_new(o, "uid", json_integer(w->uid));
-        (void)json_object_set_new(o, "name", json_stringn_nocheck(w->name, strlen(w->name)));
+        (void)json_object_set_new(o, "name", json_text(w->name));
         (void)json_object_set_new(o, "call", json_string(w->call));
-        (void)json_object_set_new(o, "object", json_stringn_nocheck(w->object, strlen(w->object)));
-        (void)json_object_set_new(o, "text", json_stringn_nocheck(w->text, strlen(w->text)));
+        (void)json_object_set_new(o, "object", json_text(w->object));
+        (void)json_object_set_new(o, "text", json_text(w->text));
         (void)json_object_set_new(o, "end", json_string(ends[w->end]));
         (void)json_object_set_new(o, "sure", w->sure ? json_string(waits_sure(w->sure)) : json_null());
         (void)json_object_set_new(o, "circle", w->circle ? json_integer(w->circle) : json_null());

@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "json.h"
+#include "object.h"
 #include "say.h"
 #include "trace.h"
 #include "waits.h"
@@ -101,60 +102,51 @@ static int why_process(const struct ipw_probe *p, pid_t pid)
         return DONE;
 }
 
-/* The mechanisms whose objects the picture calls by the name that stands in the address. */
-static const char *const named[] = { "fifo", "unix", "unix+seqpacket", "unix+dgram", "mq", "sem", "lock", "file" };
-
-/* The name in an address: what stands between its first ':' and its options. NULL: it has said what is wrong. */
-static char *name_in(const char *text)
+/* An object where nobody waits: who has it, if it is there. */
+static void print_idle(const struct ipw_probe *p, const struct wanted *wanted, const char *address)
 {
-        struct ipw_address *address;
-        const char *scheme;
-        struct ipw_why why;
-        char *name = NULL;
-
-        if (ipw_address_parse(&address, text, &why) < 0) {
-                (void)say_why(&why);
-                return NULL;
-        }
-        scheme = ipw_address_mechanism(address)->scheme;
-        ipw_address_free(address);
-        for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-                if (strcmp(named[i], scheme) == 0)
-                        name = strndup(text + strlen(scheme) + 1, strcspn(text + strlen(scheme) + 1, "?"));
-        if (!name)
-                say_error("who waits at %s: addresses cannot be looked for; give a process: ipcway why PID", scheme);
-        return name;
-}
-
-static int why_object(const struct ipw_probe *p, const char *address)
-{
-        char *name = name_in(address);
-        const struct ipw_probe_wait *w;
-        int status = DONE;
-        pid_t last = 0;
+        const struct ipw_probe_object *o;
+        char users[2048] = "";
         size_t n;
 
-        if (!name)
-                return WRONG_USAGE;
-        w = ipw_probe_waits(p, &n);
-        for (size_t i = 0; i < n && status == DONE; i++) {
-                size_t size = strlen(w[i].object), part = strlen(name);
+        o = ipw_probe_objects(p, &n);
+        for (size_t i = 0; i < n && !*users; i++)
+                if (wanted_is(wanted, &o[i]))
+                        object_users(p, &o[i], users, sizeof(users));
+        printf("nobody waits at %s%s%s\n", address, *users ? "; used by " : "", users);
+}
 
-                if (size < part || strcmp(w[i].object + size - part, name) != 0 || w[i].pid == last)
-                        continue;
-                if (last && !set.json)
-                        printf("\n");
-                last = w[i].pid;
-                status = why_process(p, last);
+static int why_object(const struct ipw_probe *p, const struct wanted *wanted, const char *address)
+{
+        enum { MOST = 256 };
+        const struct ipw_probe_object *o;
+        int status = DONE, told = 0;
+        pid_t done[MOST];
+        size_t n;
+
+        o = ipw_probe_objects(p, &n);
+        for (size_t i = 0; i < n && status == DONE; i++) {
+                for (size_t k = 0; k < o[i].user_count && status == DONE && told < MOST && wanted_is(wanted, &o[i]); k++) {
+                        bool before = !(o[i].users[k].how & IPW_USE_WAITS);
+
+                        for (int d = 0; d < told; d++)
+                                before |= done[d] == o[i].users[k].pid;
+                        if (before)
+                                continue;
+                        if (told && !set.json)
+                                printf("\n");
+                        done[told++] = o[i].users[k].pid;
+                        status = why_process(p, o[i].users[k].pid);
+                }
         }
-        if (!last && !set.json)
-                printf("nobody waits at %s\n", address);
-        free(name);
+        if (!told && !set.json)
+                print_idle(p, wanted, address);
         return status;
 }
 
 static int run(const struct arguments *a)
 {
+        struct wanted wanted = { 0 };
         struct ipw_probe *p;
         int status;
         char *end;
@@ -175,10 +167,13 @@ static int run(const struct arguments *a)
         }
         if (set.trace)
                 trace_start();
-        p = waits_take();
+        if (*end && wanted_read(&wanted, a->word[0]) < 0)
+                return WRONG_USAGE;
+        p = waits_take(*end ? IPW_PROBE_OBJECTS : 0);
+        status = !p ? FAILED : *end ? why_object(p, &wanted, a->word[0]) : why_process(p, (pid_t)pid);
+        wanted_free(&wanted);
         if (!p)
                 return FAILED;
-        status = *end ? why_object(p, a->word[0]) : why_process(p, (pid_t)pid);
         if (status == DONE)
                 waits_hidden(p);
         ipw_probe_free(p);

@@ -49,14 +49,28 @@ says() { [[ $(ipcway why "$1" 2>/dev/null) == *"$2"* ]]; }
 	ended r 0
 }
 
+@test "why: who waits at a set of semaphores, by key and by number, and who has a FIFO" {
+	ipcway sem create "$SET" --value 0
+	start s ipcway sem wait "$SET"
+	until_ok says "$SET" "(ipcway): waits in semop(2)"
+	id=$(ipcway ls sem+sysv -o address,name 2>/dev/null | awk -v a="sem+sysv:0x$(printf %x "$KEY")" '$1 == a { print $2 }')
+	run -0 --separate-stderr ipcway why "sem+sysv:$id"
+	is_in "(ipcway): waits in semop(2) for System V semaphore $id, number 0 of it" "$output"
+	mkfifo "$D/both"
+	start c sleep 60 5<>"$D/both"
+	run -0 --separate-stderr ipcway why "fifo:$D/both"
+	[ "$output" = "nobody waits at fifo:$D/both; used by ${job[c]}(sleep):5rw" ]
+}
+
 @test "why: one that runs, one that has gone, wrong words" {
 	run -0 --separate-stderr ipcway why $$
 	run -1 ipcway why 999999999
 	[ "$output" = "ipcway: there is no process 999999999" ]
 	run -2 ipcway why
 	run -2 ipcway why 0
-	run -2 ipcway why "mq+sysv:$KEY"
-	is_in "ipcway why PID" "$output"
+	run -2 ipcway why "nonsense:/tmp/x"
+	run -0 --separate-stderr ipcway why "mq+sysv:$KEY"
+	[ "$output" = "nobody waits at mq+sysv:$KEY" ]
 }
 
 @test "deadlocks: found, and its status" {
