@@ -232,10 +232,10 @@ int ring_commit(struct ring *r, const struct ipw_span *spans, size_t n)
 
                 if (unlikely(spans[i].inside[1]))
                         continue;
-                if (unlikely(at - r->put.lent > whole || size > whole || at + record_size(size) > r->put.lent_to))
+                if (unlikely(at - r->put.lent > whole || size > whole || at - r->put.lent + record_size(size) > whole))
                         return -EINVAL;
                 if (unlikely(at != tail)) {
-                        if (at < tail || at % RING_HEADER)
+                        if (at - r->put.lent < tail - r->put.lent || at % RING_HEADER)
                                 return -EINVAL;
                         skip_to(r, tail, at);
                 }

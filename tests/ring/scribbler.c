@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,13 +147,15 @@ static void use(struct ipw_link *in, struct ipw_link *out)
 
 static void play(unsigned round)
 {
-        static const char *const modes[] = { "", "&producers=1&consumers=1" };
+        static const char *const modes[] = { "", "&producers=1&consumers=1", "" };
+        bool to_all = round % 3 == 2;
         struct ipw_link *in, *out, *more;
         struct ipw_why why;
         pid_t pid;
 
-        (void)snprintf(address, sizeof(address), "shm:/%s?size=%d&slots=6%s", name, SIZE, modes[round % 2]);
-        if (ipw_open(&out, address, IPW_PUSH | IPW_FRESH, 0, &why) < 0 || ipw_open(&in, address, IPW_PULL, 0, &why) < 0)
+        (void)snprintf(address, sizeof(address), "shm:/%s?size=%d&slots=6%s", name, SIZE, modes[round % 3]);
+        if (ipw_open(&out, address, (to_all ? IPW_PUB : IPW_PUSH) | IPW_FRESH, 0, &why) < 0 ||
+            ipw_open(&in, address, to_all ? IPW_SUB : IPW_PULL, 0, &why) < 0)
                 errx(1, "%s", why.text);
         pid = fork();
         if (pid < 0)
@@ -160,7 +163,7 @@ static void play(unsigned round)
         if (pid == 0)
                 scribble(round);
         use(in, out);
-        judge("open", ipw_open(&more, address, IPW_PULL, 0, &why) == 0 ? ipw_close(more) : -why.error);
+        judge("open", ipw_open(&more, address, to_all ? IPW_SUB : IPW_PULL, 0, &why) == 0 ? ipw_close(more) : -why.error);
         (void)ipw_close(in);
         (void)ipw_close(out);
         (void)kill(pid, SIGKILL);
