@@ -94,6 +94,7 @@ enum {
         IPW_HAS_PEER = 0x400,
         IPW_HAS_LOST = 0x800,
         IPW_HAS_SENDER = 0x1000,
+        IPW_AGAIN = 0x2000, /* out, receive: was given before, to a receiver that ended without ipw_ack(); its token is the same */
 };
 
 /*
@@ -115,7 +116,7 @@ struct ipw_message {
         int *fds;
         uint64_t peer;            /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
         uint64_t lost;            /* < messages known to have been lost since the last one received */
-        uint64_t token;           /* < of a log: the number of the record; send: with numbers=given the number it is to have */
+        uint64_t token;           /* < of a log: the number of the record, for ipw_ack(); send: with numbers=given the number it is to have */
         struct ipw_sender sender; /* < */
 };
 
@@ -278,6 +279,13 @@ ssize_t ipw_recv_many(struct ipw_link *, struct ipw_message *, size_t n, int64_t
 
 /* 0: all that was accepted is at the ack level. -EPIPE: it never will be. -EAGAIN, -ETIMEDOUT: not yet. */
 int ipw_flush(struct ipw_link *, int64_t timeout);
+
+/*
+ * On a receiver with ack=consumer: this message, which came here, is done with; of it only `token` is looked at. Until then it is this receiver's, however long
+ * that takes, and when the receiver closes or dies it goes to another (IPW_AGAIN). 0: no other gets it any more. -ESTALE: it is not in this receiver's hands;
+ * -EOPNOTSUPP: this link has no ack=consumer. Belongs to the receiving direction.
+ */
+int ipw_ack(struct ipw_link *, const struct ipw_message *);
 
 /*
  * Nothing more will be sent here: the other side receives what was sent, then the end (-EPIPE), and may go on sending. 0; -EAGAIN: what was accepted is not

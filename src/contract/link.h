@@ -55,6 +55,8 @@ struct link_ops {
         int (*pollfd)(struct link *, unsigned direction, struct pollfd *);
         /* Pushes on what was accepted. 0: all settled. -EAGAIN, -EPIPE and so on. NULL: sends settle at once. */
         int (*flush)(struct link *);
+        /* As ipw_ack(), and -EINTR. NULL: nobody waits for the receiver's word. */
+        int (*ack)(struct link *, const struct ipw_message *);
         /*
          * Messages in place: the first two of who sends, the others of who receives. `claim` and `borrow` try, as `send` and `recv` do: how many, at least
          * 1, or -EAGAIN and the rest of it. The core sees to it that there is one loan at a time in a direction, that n is at most what was lent, that no

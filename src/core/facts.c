@@ -52,11 +52,12 @@ static void why_unsupported(const struct ipw_link *l, unsigned direction, struct
                 (void)why_set(why, EOPNOTSUPP, "%s: was opened to %s; open another link to %s", l->asked,
                               direction == IPW_SEND ? "receive" : "send", direction == IPW_SEND ? "send" : "receive");
         else
-                (void)why_set(why, EOPNOTSUPP,
-                              "%s: %s does not offer this (types: %s, priorities: %u, descriptors: %u, pollable: %s, listens: %s)",
-                              l->asked, l->link->caps.stack, l->link->caps.flags & IPW_CAP_TYPES ? "yes" : "no", l->link->caps.max_priority,
-                              l->link->caps.max_fds, l->link->caps.flags & IPW_CAP_POLL ? "yes" : "no",
-                              l->link->caps.flags & IPW_CAP_ACCEPT ? "yes" : "no");
+                (void)why_set(
+                        why, EOPNOTSUPP,
+                        "%s: %s does not offer this (types: %s, priorities: %u, descriptors: %u, pollable: %s, listens: %s, ack=consumer: %s)",
+                        l->asked, l->link->caps.stack, l->link->caps.flags & IPW_CAP_TYPES ? "yes" : "no", l->link->caps.max_priority,
+                        l->link->caps.max_fds, l->link->caps.flags & IPW_CAP_POLL ? "yes" : "no",
+                        l->link->caps.flags & IPW_CAP_ACCEPT ? "yes" : "no", l->link->ops->ack ? "yes" : "no");
 }
 
 void ipw_link_why(const struct ipw_link *l, struct ipw_why *why)

@@ -243,3 +243,16 @@ int ipw_flush(struct ipw_link *l, int64_t timeout)
         }
         return r < 0 ? (int)handle_trouble(l, IPW_SEND, r, 0) : 0;
 }
+
+int ipw_ack(struct ipw_link *l, const struct ipw_message *m)
+{
+        int r = handle_check(l, IPW_RECV);
+
+        if (r == 0 && !l->link->ops->ack)
+                r = -EOPNOTSUPP;
+        if (r == 0)
+                do {
+                        r = l->link->ops->ack(l->link, m);
+                } while (r == -EINTR && !(l->how & IPW_SIGNALS));
+        return r < 0 ? (int)handle_trouble(l, IPW_RECV, r, 0) : 0;
+}

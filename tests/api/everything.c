@@ -37,7 +37,7 @@ static void words(void)
 {
         static const unsigned roles[] = { IPW_PAIR, IPW_PUSH, IPW_PULL, IPW_PUB, IPW_SUB, IPW_REQ, IPW_REP };
         static const unsigned how[] = { IPW_ROLE, IPW_LISTEN, IPW_DIAL, IPW_EXISTING, IPW_FRESH, IPW_WAKEABLE, IPW_SIGNALS };
-        static const unsigned flags[] = { IPW_DEFER, IPW_HAS_TYPE, IPW_HAS_PRIORITY, IPW_HAS_PEER, IPW_HAS_LOST, IPW_HAS_SENDER };
+        static const unsigned flags[] = { IPW_DEFER, IPW_HAS_TYPE, IPW_HAS_PRIORITY, IPW_HAS_PEER, IPW_HAS_LOST, IPW_HAS_SENDER, IPW_AGAIN };
         static const unsigned caps[] = { IPW_CAP_ORDERED,  IPW_CAP_RELIABLE,     IPW_CAP_ENDS,
                                          IPW_CAP_SURVIVES, IPW_CAP_MANY_SENDERS, IPW_CAP_MANY_RECEIVERS,
                                          IPW_CAP_TYPES,    IPW_CAP_IDENTITY,     IPW_CAP_TIMED_BY_POLLING,
@@ -103,7 +103,7 @@ static void messages(void)
         must(ipw_send(out, &m, 0) == 5);
         must(ipw_send_many(out, several, 2, IPW_FOREVER) == 2);
         must(ipw_flush(out, IPW_FOREVER) == 0 && ipw_turn(out) == 0);
-        must(ipw_finish(in) == -EOPNOTSUPP);
+        must(ipw_finish(in) == -EOPNOTSUPP && ipw_ack(in, &got[0]) == -EOPNOTSUPP);
         must(ipw_claim(out, 5, &span, 1, 0) == -EOPNOTSUPP && ipw_borrow(in, &span, 1, 0) == -EOPNOTSUPP);
         must(ipw_commit(out, &span, 1) == -EINVAL && ipw_abandon(out, &span, 1) == -EINVAL && ipw_give_back(in, &span, 1) == -EINVAL);
         must(ipw_pollfd(in, IPW_RECV, &p) == 0 && poll(&p, 1, 0) == 1);
