@@ -135,6 +135,7 @@ enum {
         IPW_CAP_POLL = 0x400,             /* ipw_pollfd() works for receiving */
         IPW_CAP_BYTES = 0x800,            /* no boundaries: framing=raw */
         IPW_CAP_ACCEPT = 0x1000,          /* ipw_accept() works */
+        IPW_CAP_UNBOUNDED = 0x2000,       /* a send never waits for a receiver: what is sent stays, and the disk is the limit */
 };
 struct ipw_caps {
         size_t min_msg;    /* bytes of the smallest message: 0, or 1 where the mechanism cannot carry an empty one */

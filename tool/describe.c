@@ -47,6 +47,7 @@ static const struct fact facts_of_links[] = {
         { IPW_CAP_TYPES, "types", "a message has a type, a receiver may pick by type", "no types" },
         { IPW_CAP_IDENTITY, "identity", "the kernel says who sent a message", "who sent a message is not known for sure" },
         { IPW_CAP_ACCEPT, "accept", "one side listens, others dial it; ipw_accept() makes a conversation of each", NULL },
+        { IPW_CAP_UNBOUNDED, "unbounded", "a send never waits for a receiver: what is sent stays, and the disk is the limit", NULL },
         { IPW_CAP_POLL, "pollable", "has a descriptor for poll(2) and epoll(7)", "no descriptor of its own to poll" },
         { IPW_CAP_LEND, "lends", "messages can be written and read in place", NULL },
         { IPW_CAP_TIMED_BY_POLLING, "timed by polling", "the kernel call has no timeout: finite ones look again every 20 us to 1 ms",

@@ -66,7 +66,7 @@ static void fill_caps(struct ipw_caps *caps, size_t max, uint32_t more)
                 .max_msg = max - 1,
                 .atomic_max = max - 1,
                 .max_batch = BATCH_MAX,
-                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_SURVIVES | IPW_CAP_MANY_SENDERS | more,
+                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_SURVIVES | IPW_CAP_MANY_SENDERS | IPW_CAP_UNBOUNDED | more,
                 .stack = "file",
         };
 }

@@ -37,12 +37,13 @@ static void words(void)
 {
         static const unsigned roles[] = { IPW_PAIR, IPW_PUSH, IPW_PULL, IPW_PUB, IPW_SUB, IPW_REQ, IPW_REP };
         static const unsigned how[] = { IPW_ROLE, IPW_LISTEN, IPW_DIAL, IPW_EXISTING, IPW_FRESH, IPW_WAKEABLE, IPW_SIGNALS };
-        static const unsigned flags[] = { IPW_DEFER, IPW_HAS_TYPE, IPW_HAS_PRIORITY, IPW_HAS_PEER, IPW_HAS_LOST, IPW_HAS_SENDER, IPW_AGAIN };
-        static const unsigned caps[] = { IPW_CAP_ORDERED,  IPW_CAP_RELIABLE,     IPW_CAP_ENDS,
-                                         IPW_CAP_SURVIVES, IPW_CAP_MANY_SENDERS, IPW_CAP_MANY_RECEIVERS,
-                                         IPW_CAP_TYPES,    IPW_CAP_IDENTITY,     IPW_CAP_TIMED_BY_POLLING,
-                                         IPW_CAP_LEND,     IPW_CAP_POLL,         IPW_CAP_BYTES,
-                                         IPW_CAP_ACCEPT };
+        static const unsigned flags[] = {
+                IPW_DEFER, IPW_HAS_TYPE, IPW_HAS_PRIORITY, IPW_HAS_PEER, IPW_HAS_LOST, IPW_HAS_SENDER, IPW_AGAIN
+        };
+        static const unsigned caps[] = { IPW_CAP_ORDERED,          IPW_CAP_RELIABLE,       IPW_CAP_ENDS,  IPW_CAP_SURVIVES,
+                                         IPW_CAP_MANY_SENDERS,     IPW_CAP_MANY_RECEIVERS, IPW_CAP_TYPES, IPW_CAP_IDENTITY,
+                                         IPW_CAP_TIMED_BY_POLLING, IPW_CAP_LEND,           IPW_CAP_POLL,  IPW_CAP_BYTES,
+                                         IPW_CAP_ACCEPT,           IPW_CAP_UNBOUNDED };
         static const struct {
                 const unsigned *word;
                 size_t count;

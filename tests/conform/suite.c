@@ -212,7 +212,7 @@ bool pushes_back(const struct run *run)
 
 bool fills_up(const struct run *run)
 {
-        return pushes_back(run) && !(run->row->published && keeps_all(run)); /* a file grows */
+        return pushes_back(run) && !(run->bound.flags & IPW_CAP_UNBOUNDED);
 }
 
 /* A small message takes more of the receiver's memory than its bytes. */
