@@ -4,8 +4,8 @@
  * the one way to talk that survives the machine; what this adds to file: is any payload, proof that what is read is what was written, sends that
  * return when the message is on stable storage (ack=disk), and an end to growth (keep-size=, keep-age=).
  *
- * So far it is published, not pushed: every reader sees every record, from the start, from the end or from a sequence number on. PUSH and PULL
- * need a position that receivers share, and are refused until there is one.
+ * A sender is a sender, PUSH or PUB. What becomes of a record is the receivers' to say: each SUB sees every record, from the start, from the end or from a sequence
+ * number on; of the PULLs that share a position (share=) one gets it, and nobody's place is lost when all of them are gone.
  *
  * The directory is made with its sticky bit set, which goes when it is complete: an empty directory without it is not ours, and is not touched. Who
  * finds one half made completes it.
@@ -20,6 +20,7 @@
 #include "bytes.h"
 #include "cleanup.h"
 #include "log_files.h"
+#include "log_share.h"
 #include "named.h"
 #include "network.h"
 #include "number.h"
@@ -29,11 +30,16 @@
 
 enum { BATCH_MAX = 4096, OPEN_TRIES = 10 };
 
-void log_clear(struct log *l)
+static void close_files(struct log *l)
 {
         sys_closep(&l->dir);
         sys_closep(&l->control);
         l->dir = l->control = -1;
+}
+
+void log_clear(struct log *l)
+{
+        close_files(l);
         free(steal(&l->path));
 }
 
@@ -43,7 +49,7 @@ static void fill_caps(struct ipw_caps *caps, size_t max, uint32_t more)
                 .max_msg = max,
                 .atomic_max = max,
                 .max_batch = BATCH_MAX,
-                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_SURVIVES | IPW_CAP_MANY_SENDERS | more,
+                .flags = IPW_CAP_ORDERED | IPW_CAP_RELIABLE | IPW_CAP_SURVIVES | IPW_CAP_MANY_SENDERS | IPW_CAP_UNBOUNDED | more,
                 .stack = "log",
         };
 }
@@ -64,6 +70,7 @@ int log_from(const char *text, uint64_t *sequence, bool *end)
 
 static int log_describe(const struct ipw_address *a, struct ipw_caps *caps, struct ipw_why *why)
 {
+        char share[LOG_SHARE_NAME];
         uint64_t sequence;
         bool end;
 
@@ -84,11 +91,12 @@ static int log_describe(const struct ipw_address *a, struct ipw_caps *caps, stru
         if (log_from(address_text(a, "from"), &sequence, &end) < 0)
                 return why_set(why, EINVAL, "option from=%.64s: not understood; allowed: start, end, or a sequence number from 1 on",
                                address_text(a, "from"));
-        if (address_number(a, "ack") == 2)
-                return why_set(why, EOPNOTSUPP,
-                               "log:%.100s: ack=consumer is not offered yet: nobody keeps a position for its readers; ack=disk is there",
-                               a->rest);
-        fill_caps(caps, (size_t)address_number(a, "max"), IPW_CAP_POLL | IPW_CAP_TIMED_BY_POLLING);
+        if (log_share_file(share, a) < 0)
+                return why_set(
+                        why, EINVAL,
+                        "option share=%.64s: not understood; allowed: up to 40 letters, digits, '-', '_' and '.', which is not the first",
+                        address_text(a, "share"));
+        fill_caps(caps, (size_t)address_number(a, "max"), IPW_CAP_POLL | IPW_CAP_TIMED_BY_POLLING | IPW_CAP_MANY_RECEIVERS);
         return 0;
 }
 
@@ -222,6 +230,8 @@ static void take_back(const struct log *l, const char *path, bool directory, boo
         if (l->control >= 0 &&
             (log_lock(l->control, F_WRLCK, LOG_LOCK_WRITERS, false) < 0 || log_lock(l->control, F_WRLCK, LOG_LOCK_READERS, false) < 0))
                 return;
+        if (control && log_shares_remove(l) < 0)
+                return; /* a log without records is better than half a log */
         if (control)
                 (void)sys_unlinkat("leave nothing half made", l->dir, LOG_CONTROL_NAME);
         if (directory)
@@ -243,6 +253,26 @@ static int be_seen(const struct request *request, const struct log *l, struct ip
         return r < 0 ? why_call(why, r, request->address->rest, "cannot open this log") : st.st_nlink > 0;
 }
 
+static const struct kind {
+        unsigned roles;
+        int (*open)(const struct request *, struct log *, struct ipw_why *);
+        const size_t *size;
+        uint32_t caps;
+} kinds[] = {
+        { 1u << IPW_PUSH | 1u << IPW_PUB, log_writer_open, &log_writer_size, IPW_CAP_TIMED_BY_POLLING },
+        { 1u << IPW_PULL, log_receiver_open, &log_receiver_size, IPW_CAP_POLL | IPW_CAP_MANY_RECEIVERS },
+        { 1u << IPW_SUB, log_reader_open, &log_reader_size, IPW_CAP_POLL },
+};
+
+static const struct kind *kind_of(const struct request *request)
+{
+        const struct kind *k = kinds;
+
+        while (!(k->roles & 1u << (request->how & IPW_ROLE)))
+                k++;
+        return k;
+}
+
 static int enter(const struct request *request, struct log *l, struct ipw_why *why)
 {
         bool directory = false, control = false;
@@ -258,16 +288,14 @@ static int enter(const struct request *request, struct log *l, struct ipw_why *w
                 if (r == 0)
                         r = be_seen(request, l, why);
                 if (r > 0)
-                        r = request->ways & IPW_SEND ? log_writer_open(request, l, why) : log_reader_open(request, l, why);
+                        r = kind_of(request)->open(request, l, why);
                 else if (r == 0)
                         r = -ENOLINK; /* removed between two steps: from the beginning */
                 if (r == 0)
                         return 0;
                 if (r != -ENOLINK)
                         take_back(l, request->address->rest, directory, control || (directory && l->control >= 0));
-                sys_closep(&l->control);
-                sys_closep(&l->dir);
-                l->control = l->dir = -1;
+                close_files(l);
                 if (r != -ENOLINK)
                         return r;
         }
@@ -276,11 +304,18 @@ static int enter(const struct request *request, struct log *l, struct ipw_why *w
 
 static int log_open_link(const struct request *request, struct link **out, struct ipw_why *why)
 {
-        bool sends = request->ways & IPW_SEND;
+        const struct kind *kind = kind_of(request);
         _cleanup_(freep)
-        struct log *l = sys_alloc("a link to a log", sends ? log_writer_size : log_reader_size);
+        struct log *l = NULL;
         int r;
 
+        if (address_number(request->address, "ack") == 2 && (request->how & IPW_ROLE) != IPW_PULL)
+                return why_set(
+                        why, EOPNOTSUPP,
+                        "log:%.100s: ack=consumer is for receivers that share a position (PULL): a sender waits for none of them, it has ack=queued "
+                        "and ack=disk, and a SUB has its place for itself",
+                        request->address->rest);
+        l = sys_alloc("a link to a log", *kind->size);
         if (!l)
                 return why_call(why, ENOMEM, request->address->rest, "cannot make a link");
         l->dir = l->control = -1;
@@ -289,7 +324,7 @@ static int log_open_link(const struct request *request, struct link **out, struc
         if (!l->path)
                 return why_call(why, ENOMEM, request->address->rest, "cannot make a link");
         (void)strcpy(l->path, request->address->rest);
-        fill_caps(&l->link.caps, l->max, sends ? IPW_CAP_TIMED_BY_POLLING : IPW_CAP_POLL);
+        fill_caps(&l->link.caps, l->max, kind->caps);
         r = enter(request, l, why);
         if (r < 0) {
                 log_clear(l);
@@ -322,6 +357,9 @@ static int remove_files(const struct ipw_address *a, struct log *l, struct ipw_w
                 if (r < 0 && r != -ENOENT)
                         return why_call(why, r, a->rest, "cannot remove a segment");
         }
+        r = log_shares_remove(l);
+        if (r < 0)
+                return why_call(why, r, a->rest, "cannot remove a position");
         r = sys_unlinkat("remove what its ends share", l->dir, LOG_CONTROL_NAME);
         if (r == 0 || r == -ENOENT)
                 r = sys_rmdir("remove the directory", a->rest);
@@ -333,7 +371,7 @@ static int remove_files(const struct ipw_address *a, struct log *l, struct ipw_w
 static int log_remove(const struct ipw_address *a, struct ipw_why *why)
 {
         struct request request = { .address = a, .how = IPW_EXISTING, .ways = IPW_RECV };
-        _cleanup_(log_clear)
+        _cleanup_(close_files)
         struct log l = { .dir = -1, .control = -1 };
         bool made = false;
         struct stat st;
@@ -344,6 +382,9 @@ static int log_remove(const struct ipw_address *a, struct ipw_why *why)
                 r = look(a, &l, &st, why);
         if (r < 0)
                 return r;
+        l.path = a->rest;
+        if (address_is_given(a, "share"))
+                return log_share_remove(a, &l, why);
         r = sys_openat("is it a log, and used", l.dir, LOG_CONTROL_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         if (r == -ENOENT && st.st_mode & S_ISVTX)
                 return remove_files(a, &l, why); /* half made */
@@ -361,7 +402,9 @@ static int log_remove(const struct ipw_address *a, struct ipw_why *why)
 }
 
 static const struct ipw_option log_options[] = {
-        { "from", "TEXT", "start", "where a reader begins: start, end, or the sequence number of a record" },
+        { "from", "TEXT", "start",
+          "where a reader begins, and a share that does not exist yet: start, end, or the sequence number of a record" },
+        { "share", "TEXT", "pull", "PULL: the position that these receivers share; each message goes to one of them" },
         { "max", "1..1G", "16M", "bytes of the longest message" },
         { "segment", "4K..1T", "64M", "bytes after which a new segment is begun" },
         { "keep-size", "0..8191T", "0", "drop the oldest segments when all have more bytes than this; 0: never" },
@@ -371,7 +414,8 @@ static const struct ipw_option log_options[] = {
         { "numbers", "next|given", "next",
           "given: a record gets the number that message.token says, to copy a log with what is missing in it" },
         { "writers", "many|1", "many", "1: nobody else may write meanwhile, so that no lock is taken for each message" },
-        { "ack", "queued|disk|consumer", "queued", "when a send is done: the kernel has the message, or stable storage has" },
+        { "ack", "queued|disk|consumer", "queued",
+          "when a send is done: the kernel has the message, or stable storage has; consumer: a PULL says ipw_ack() when it is done with one" },
         OPTION_MODE,
         OPTION_GROUP,
         OPTION_PEER,
@@ -384,10 +428,10 @@ const struct mechanism mechanism_log = {
         .about = {
                 .scheme = "log",
                 .syntax = "log:PATH",
-                .summary = "durable log in plain files: records with checksums, on stable storage if asked, read by everybody from anywhere in it",
+                .summary = "durable log in plain files: records with checksums, on stable storage if asked, for one receiver each or for everybody",
                 .good_for = "what must survive the machine",
                 .sample = "log:{dir}/log",
-                .roles = 1u << IPW_PUB | 1u << IPW_SUB,
+                .roles = 1u << IPW_PUSH | 1u << IPW_PULL | 1u << IPW_PUB | 1u << IPW_SUB,
                 .options = log_options,
                 .option_count = COUNT_OF(log_options),
         },

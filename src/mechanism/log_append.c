@@ -32,6 +32,7 @@
 #include "clock.h"
 #include "crc32c.h"
 #include "log_files.h"
+#include "log_share.h"
 #include "message.h"
 #include "named.h"
 #include "sys.h"
@@ -355,6 +356,7 @@ static int drop_segment(struct writer *w, const uint64_t *list, const char *name
 /* The oldest first, until one must stay. What goes wrong here is tried again when the next segment begins. */
 static void drop_old(struct writer *w)
 {
+        struct log_needs needs = { .first = UINT64_MAX };
         _cleanup_(freep)
         uint64_t *list = NULL;
         uint64_t total = 0;
@@ -362,7 +364,7 @@ static void drop_old(struct writer *w)
         struct stat st;
         ssize_t n, i;
 
-        if (!w->keep_size && !w->keep_age)
+        if ((!w->keep_size && !w->keep_age) || (!w->drop_any && log_shares_need(&w->log, &needs) < 0))
                 return;
         n = log_segments(w->log.dir, &list);
         for (i = 0; i < n; i++) {
@@ -371,7 +373,7 @@ static void drop_old(struct writer *w)
                         return;
                 total += (uint64_t)st.st_size;
         }
-        for (i = 0; i + 1 < n && is_old(w, list + i, total) == 1; i++) {
+        for (i = 0; i + 1 < n && list[i + 1] <= needs.first && is_old(w, list + i, total) == 1; i++) {
                 log_segment_name(name, list[i]);
                 if (sys_fstatat("what is gained", w->log.dir, name, &st) < 0 || drop_segment(w, list + i, name) < 0)
                         return;
@@ -941,6 +943,22 @@ static int be_seen(const struct writer *w)
         return r < 0 ? r : st.st_nlink == 0 ? -ENOLINK : first;
 }
 
+/*
+ * A record that a share has given out may be lost with the power, while the position that says so is not. No other may have its number, or it would count as done
+ * with: the log goes on behind it.
+ */
+static int skip_given_out(struct writer *w, struct tail *t)
+{
+        struct log_needs needs;
+        int r = log_shares_need(&w->log, &needs);
+
+        if (r < 0 || needs.seen <= t->next)
+                return MIN(r, 0);
+        if (t->id && !t->sealed)
+                r = put_seal(w, t);
+        return r < 0 ? r : next_segment(w, t, needs.seen);
+}
+
 /* Under the append lock. The first writer finds out where the log ends; others know from it. */
 static int join(struct writer *w)
 {
@@ -961,6 +979,8 @@ static int join(struct writer *w)
         r = find_end(w, &t);
         if (r == 0 && failures != load(&w->shared->mended) && t.id && !t.sealed && t.end > LOG_HEADER)
                 r = put_seal(w, &t);
+        if (r == 0 && first)
+                r = skip_given_out(w, &t);
         if (r < 0)
                 return r;
         write_tail(w->shared, &t);

@@ -3,7 +3,9 @@
  * A durable log on disk, as both its ends see it: a directory with
  *      00000000000000000001.log   segments, each named by the sequence of its first record; only the last one grows
  *      control                    locks, and what writers that live at the same time share; worth nothing without them
- * log.c makes and removes the directory; log_segment.c reads segments and makes new ones; log_append.c is the writer, log_follow.c the reader.
+ *      NAME.share                 a position that receivers share, and what each of them has in hand
+ * log.c makes and removes the directory; log_segment.c finds segments and their records; log_append.c is the writer. log_read.c reads, for log_follow.c, the reader
+ * that is for itself, and log_receive.c, receivers that share a position; log_share.c is that position.
  */
 #pragma once
 
@@ -20,9 +22,14 @@ enum {
         LOG_LOCK_WRITERS = 2, /* shared: a writer; exclusive: the only one there may be, or who removes the log */
         LOG_LOCK_READERS = 3, /* shared: a reader; exclusive: who removes the log */
         LOG_LOCK_SEGMENT = 0, /* of a segment, shared: a reader stands in it; exclusive: it is being dropped */
+        LOG_LOCK_SHARE = 0,   /* of a share, exclusive: changes it */
+        LOG_LOCK_USED = 1,    /* of a share, shared: a receiver; exclusive: who removes it */
 };
 enum { LOG_CONTROL = 4096, LOG_NAME = 32 };
 #define LOG_CONTROL_NAME "control"
+#define LOG_SHARE_SUFFIX ".share"
+/* Of a share, exclusive: this byte and the receiver's number, by that receiver as long as it lives. */
+#define LOG_LOCK_RECEIVER ((off_t)1 << 32)
 
 /* What both ends have. */
 struct log {
@@ -38,6 +45,10 @@ int log_lock(int fd, int type, off_t byte, bool sleep);
 
 /* Closes what is open and frees all but the struct itself. */
 void log_clear(struct log *);
+
+/* Calls `each` with every name in the directory, until it says something else than 0, which is returned. */
+int log_names(int dir, int (*each)(void *context, const char *name), void *context);
+bool log_is_share(const char *name);
 
 /* ---- segments -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -65,6 +76,8 @@ int log_cursor_init(struct log_cursor *);
 void log_cursor_free(struct log_cursor *); /* for _cleanup_ */
 /* Where to go on, in which segment. */
 void log_cursor_place(struct log_cursor *, int fd, uint32_t seed, uint64_t next, off_t offset);
+/* In the same segment. */
+void log_cursor_jump(struct log_cursor *, uint64_t next, off_t offset);
 static inline off_t log_cursor_offset(const struct log_cursor *c)
 {
         return c->offset + (off_t)c->at;
@@ -85,8 +98,11 @@ int log_cursor_search(struct log_cursor *, off_t *offset, uint64_t *sequence);
 
 int log_writer_open(const struct request *, struct log *, struct ipw_why *);
 int log_reader_open(const struct request *, struct log *, struct ipw_why *);
+int log_receiver_open(const struct request *, struct log *, struct ipw_why *);
 /* Allocated by log.c, each of its size. */
-extern const size_t log_writer_size, log_reader_size;
+extern const size_t log_writer_size, log_reader_size, log_receiver_size;
+/* A record as a message that has the room, and what was lost before it. */
+void log_fill_message(struct ipw_message *, const struct log_record *, uint64_t *lost);
 
 /* from=: 0 the end, 1 the start, else that sequence + 1; -EINVAL. */
 int log_from(const char *text, uint64_t *sequence, bool *end);

@@ -62,31 +62,14 @@ struct entry { /* as getdents64(2) fills it in */
         char name[];
 };
 
-static int add(uint64_t **list, size_t *count, size_t *room, uint64_t n)
-{
-        uint64_t *larger;
-
-        if (*count == *room) {
-                *room = *room ? *room * 2 : 64;
-                larger = sys_realloc("the list of segments", *list, *room * sizeof(**list));
-                if (!larger)
-                        return -ENOMEM;
-                *list = larger;
-        }
-        (*list)[(*count)++] = n;
-        return 0;
-}
-
-ssize_t log_segments(int dir, uint64_t **out)
+int log_names(int dir, int (*each)(void *context, const char *name), void *context)
 {
         _cleanup_(sys_closep)
         int fd = -1;
         _cleanup_(freep)
         char *names = NULL;
-        _cleanup_(freep)
-        uint64_t *list = NULL;
-        size_t count = 0, room = 0;
         ssize_t n;
+        int r = 0;
 
         fd = sys_openat("the directory, to be read from its start", dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -94,19 +77,52 @@ ssize_t log_segments(int dir, uint64_t **out)
         names = sys_alloc("room for names", LIST);
         if (!names)
                 return -ENOMEM;
-        while ((n = sys_getdents("which segments are there", fd, names, LIST)) > 0)
-                for (const struct entry *e = (void *)names; (const char *)e < names + n; e = (const void *)((const char *)e + e->length)) {
-                        uint64_t first = number_of(e->name);
+        while (r == 0 && (n = sys_getdents("which files are there", fd, names, LIST)) != 0) {
+                if (n < 0)
+                        return (int)n;
+                for (const struct entry *e = (void *)names; r == 0 && (const char *)e < names + n;
+                     e = (const void *)((const char *)e + e->length))
+                        r = each(context, e->name);
+        }
+        return r;
+}
 
-                        if (first && add(&list, &count, &room, first) < 0)
-                                return -ENOMEM;
-                }
-        if (n < 0)
-                return n;
-        if (count)
-                qsort(list, count, sizeof(*list), by_number);
-        *out = steal(&list);
-        return (ssize_t)count;
+struct list {
+        uint64_t *first;
+        size_t count, room;
+};
+
+static int add_segment(void *context, const char *name)
+{
+        struct list *list = context;
+        uint64_t first = number_of(name), *larger;
+
+        if (!first)
+                return 0;
+        if (list->count == list->room) {
+                list->room = list->room ? list->room * 2 : 64;
+                larger = sys_realloc("the list of segments", list->first, list->room * sizeof(*list->first));
+                if (!larger)
+                        return -ENOMEM;
+                list->first = larger;
+        }
+        list->first[list->count++] = first;
+        return 0;
+}
+
+ssize_t log_segments(int dir, uint64_t **out)
+{
+        struct list list = { 0 };
+        int r = log_names(dir, add_segment, &list);
+
+        if (r < 0) {
+                free(list.first);
+                return r;
+        }
+        if (list.count)
+                qsort(list.first, list.count, sizeof(*list.first), by_number);
+        *out = list.first;
+        return (ssize_t)list.count;
 }
 
 int log_segment_open(int dir, uint64_t first, int flags)
@@ -147,6 +163,17 @@ void log_cursor_place(struct log_cursor *c, int fd, uint32_t seed, uint64_t next
         c->next = next;
         c->offset = offset;
         c->at = c->have = c->step = 0;
+}
+
+void log_cursor_jump(struct log_cursor *c, uint64_t next, off_t offset)
+{
+        if (offset < c->offset || offset - c->offset > (off_t)c->have) {
+                log_cursor_place(c, c->fd, c->seed, next, offset);
+                return;
+        }
+        c->at = (size_t)(offset - c->offset);
+        c->next = next;
+        c->step = 0;
 }
 
 void log_cursor_take(struct log_cursor *c, const struct log_record *record)

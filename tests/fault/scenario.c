@@ -972,7 +972,7 @@ static void play_unnamed(struct world *w)
 /* A full object, a sender that waits for room without end, and somebody who makes it. */
 static bool is_shared(const struct world *w)
 {
-        return has_name(w) && w->bound.flags & IPW_CAP_MANY_RECEIVERS && !(w->bound.flags & IPW_CAP_ACCEPT);
+        return has_name(w) && w->bound.flags & IPW_CAP_MANY_RECEIVERS && !(w->bound.flags & (IPW_CAP_ACCEPT | IPW_CAP_UNBOUNDED));
 }
 
 /* Until that process sleeps in a call, or for a while: a failing call may keep it from ever doing so. */
@@ -1111,12 +1111,27 @@ static void tell_log(struct ledger *g, struct ipw_link *out, size_t size, unsign
                 g->fate[g->count - 1] = MAYBE;
 }
 
+/* The lock on the log, or on a position in it, in other hands. */
+static int lock_file(const struct world *w, const char *name)
+{
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+        char path[200];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/log/%s", w->dir, name);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd >= 0)
+                (void)fcntl(fd, F_OFD_SETLK, &lock);
+        return fd;
+}
+
 /* From file to file, onto the disk, and the oldest dropped. */
 static void play_segments(struct world *w)
 {
         struct ledger g = { .w = w };
         struct ipw_link *in, *out, *other;
         char keep[480];
+        int fd;
 
         row_option(keep, sizeof(keep), w->address, "ack=disk&segment=4K&keep-size=60K&keep-age=1ns");
         in = open_stubborn(w->address, w->gets);
@@ -1129,6 +1144,9 @@ static void play_segments(struct world *w)
                         tell_log(&g, other, 3000, 0);
                         (void)hear(&g, in, sizeof(inbox), SHORTLY);
                 }
+                fd = lock_file(w, "control");
+                tell_log(&g, other, 100, 0);
+                (void)close(fd);
                 tell_log(&g, out, HUGE, IPW_DEFER);
                 (void)judged(out, ipw_flush(out, SHORTLY), "ipw_flush()");
                 (void)hear(&g, in, sizeof(inbox), SHORTLY);
@@ -1203,6 +1221,62 @@ static void play_damage(struct world *w)
         finish(w, NULL, NULL);
 }
 
+static ssize_t take(struct ipw_link *in, struct ipw_message *m, int64_t timeout)
+{
+        *m = (struct ipw_message){ .data = inbox, .capacity = sizeof(inbox) };
+        return in ? judged(in, ipw_recv(in, m, timeout), "ipw_recv()") : -1;
+}
+
+static void acknowledge(struct ipw_link *in, const struct ipw_message *m)
+{
+        int r = ipw_ack(in, m);
+
+        BROKEN_UNLESS(r <= 0, "ipw_ack() says %d", r);
+        (void)judged(in, r, "ipw_ack()");
+}
+
+/* Receivers that share a position: what one leaves in hand another gets, what is needed is kept, and somebody else has the lock. */
+static void play_share(struct world *w)
+{
+        struct ledger g = { .w = w, .reported = true };
+        struct ipw_link *a, *b, *out;
+        char keep[480], consumer[480], share[480];
+        struct ipw_message m;
+        struct ipw_why why;
+        int fd;
+
+        row_option(keep, sizeof(keep), w->address, "segment=4K&keep-size=4K");
+        row_option(consumer, sizeof(consumer), w->address, "ack=consumer");
+        row_option(share, sizeof(share), w->address, "share=pull");
+        out = open_stubborn(keep, w->sends);
+        for (int i = 0; i < 4 && out; i++)
+                (void)tell(&g, out, 1500, 0, SHORTLY);
+        a = open_stubborn(consumer, IPW_PULL);
+        b = open_stubborn(consumer, IPW_PULL);
+        for (int i = 0; i < 2 && a && b; i++) {
+                (void)take(a, &m, SHORTLY);
+                if (take(b, &m, SHORTLY) >= 0)
+                        acknowledge(b, &m);
+        }
+        (void)take(b, &m, SHORTLY);
+        if (out)
+                (void)tell(&g, out, 3000, 0, SHORTLY);
+        (void)ipw_close(a);
+        if (take(b, &m, SHORTLY) >= 0)
+                acknowledge(b, &m);
+        fd = lock_file(w, "pull.share");
+        (void)take(b, &m, SHORTLY);
+        a = open_at(consumer, IPW_PULL);
+        (void)close(fd);
+        (void)ipw_close(a);
+        (void)take(b, &m, 0);
+        (void)ipw_close(b);
+        (void)ipw_close(out);
+        if (ipw_remove(share, &why) == 0)
+                BROKEN_UNLESS(ipw_remove(share, &why) < 0, "removed twice");
+        finish(w, NULL, NULL);
+}
+
 /* clang-format off */
 const struct scenario scenarios[] = {
         { "talk", always, play_talk, false },
@@ -1227,6 +1301,7 @@ const struct scenario scenarios[] = {
         { "plain", is_fifo, play_plain_reader, false },
         { "segments", is_log, play_segments, false },
         { "damage", is_log, play_damage, false },
+        { "share", is_log, play_share, true },
         { "turns", always, play_gate, true, .for_gates = true },
         { "inside", is_in_memory, play_gate_inside, true, .for_gates = true },
         { "bytes", has_no_options, play_segment, false, .for_segments = true },

@@ -1,107 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* log: what is acknowledged is there, in order, once: with writers that are killed at every call and every byte, on full disks, after damage. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
-#include "bytes.h"
-#include "talk.h"
-
+#include "log_folder.h"
 #include "log_record.h"
-#include "seam.h"
-
-static char folder[64], path[80], address[100];
-
-/* ---- the folder ------------------------------------------------------------------------------------------------------------------------ */
-
-static void empty(const char *directory)
-{
-        DIR *d = opendir(directory);
-        struct dirent *e;
-        char name[400];
-
-        while (d && (e = readdir(d))) {
-                (void)snprintf(name, sizeof(name), "%s/%s", directory, e->d_name);
-                if (e->d_name[0] != '.')
-                        (void)unlink(name);
-        }
-        if (d)
-                (void)closedir(d);
-        (void)rmdir(directory);
-}
-
-static void clean(void)
-{
-        empty(path);
-        empty(folder);
-}
-
-static int fresh(void **state)
-{
-        clean();
-        return mkdir(folder, 0700);
-}
-
-static struct ipw_link *open_with(const char *options, unsigned how)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        return talk_open(text, how);
-}
-
-static void refuse_with(const char *options, unsigned how, int error, const char *part)
-{
-        char text[256];
-
-        (void)snprintf(text, sizeof(text), "%s%s", address, options);
-        talk_refuse(text, how, error, part);
-}
-
-/* The nth segment, counted from 0; the number of segments. */
-static int segment_name(int nth, char *out, size_t room)
-{
-        struct dirent **list;
-        int n = scandir(path, &list, NULL, alphasort), count = 0;
-
-        assert_true(n >= 0);
-        for (int i = 0; i < n; i++) {
-                if (strstr(list[i]->d_name, ".log") && count++ == nth)
-                        (void)snprintf(out, room, "%s/%s", path, list[i]->d_name);
-                free(list[i]);
-        }
-        free(list);
-        return count;
-}
-
-static int segments(void)
-{
-        char name[400];
-
-        return segment_name(-1, name, sizeof(name));
-}
-
-static void say(struct ipw_link *out, unsigned number)
-{
-        char text[40];
-        int n = snprintf(text, sizeof(text), "message %u", number);
-
-        assert_int_equal(talk_send(out, text, (size_t)n, IPW_FOREVER), n);
-}
-
-static void expect(struct ipw_link *in, unsigned number)
-{
-        char text[40];
-
-        (void)snprintf(text, sizeof(text), "message %u", number);
-        talk_expect(in, text);
-}
 
 /* ---- messages -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -411,12 +316,6 @@ static void test_refusals(void **state)
 
 /* ---- dropping what is old -------------------------------------------------------------------------------------------------------------- */
 
-static void fill_log(struct ipw_link *out, unsigned from, unsigned to)
-{
-        for (unsigned i = from; i <= to; i++)
-                say(out, i);
-}
-
 static void test_keep_size(void **state)
 {
         struct ipw_link *out = open_with("?segment=4K&keep-size=16K", IPW_PUB), *in;
@@ -538,36 +437,6 @@ static void test_torn_at_every_byte(void **state)
         }
 }
 
-static struct {
-        int calls, at, error; /* the call number `at` kills (error 0) or fails; error -1: it moves one byte only */
-        const char *call;     /* only calls of that name count; NULL: all */
-        bool for_ever;
-} plan;
-
-static int before(struct sys_call *call)
-{
-        if (plan.call && strcmp(call->site->call, plan.call) != 0)
-                return 0;
-        plan.calls++;
-        if (plan.calls != plan.at && !(plan.for_ever && plan.calls > plan.at && plan.at))
-                return 0;
-        if (!plan.error)
-                (void)raise(SIGKILL);
-        if (plan.error > 0 && strcmp(call->site->call, "close") != 0 && strcmp(call->site->call, "munmap") != 0) {
-                call->result = -plan.error;
-                return 1;
-        }
-        if (plan.error < 0 && call->size && *call->size > 1)
-                *call->size = *call->size / 2;
-        return 0;
-}
-
-static void after(struct sys_call *call)
-{
-}
-
-static const struct sys_hook hook = { before, after };
-
 /*
  * The numbers of all records of ours, in order, read from the files without the library: closing many of its readers, which sleep on inotify(7), takes the
  * kernel long.
@@ -627,7 +496,7 @@ static void kill_everywhere(const char *options)
                         char data[1500];
 
                         plan = (__typeof__(plan)){ .at = at };
-                        sys_hook = &hook;
+                        sys_hook = &plan_hook;
                         out = open_with(options, IPW_PUB);
                         for (unsigned i = 0; i < MESSAGES; i++) {
                                 talk_fill(data, sizeof(data), 1, i);
@@ -685,7 +554,7 @@ static void fail_everywhere(const char *options, int error, bool for_ever)
                 char data[1500];
 
                 plan = (__typeof__(plan)){ .at = at, .error = error, .for_ever = for_ever };
-                sys_hook = &hook;
+                sys_hook = &plan_hook;
                 for (unsigned i = 0; i < MESSAGES; i++) {
                         ssize_t n;
 
@@ -790,7 +659,7 @@ static void test_a_failed_sync_ends_it(void **state)
 
         say(one, 1);
         plan = (__typeof__(plan)){ .at = 1, .error = EIO, .call = "fdatasync" };
-        sys_hook = &hook;
+        sys_hook = &plan_hook;
         assert_int_equal(talk_send(one, "message 2", 9, IPW_FOREVER), -EIO);
         sys_hook = NULL;
         talk_says(one, "refuses to go on");
@@ -813,17 +682,6 @@ static void test_a_failed_sync_ends_it(void **state)
 }
 
 /* ---- damage ---------------------------------------------------------------------------------------------------------------------------- */
-
-static void flip(const char *name, off_t at)
-{
-        int fd = open(name, O_RDWR | O_CLOEXEC);
-        char byte;
-
-        assert_int_equal(pread(fd, &byte, 1, at), 1);
-        byte ^= 0x20;
-        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-        (void)close(fd);
-}
 
 static void test_damage(void **state)
 {
@@ -968,7 +826,7 @@ static void test_a_segment_without_records(void **state)
         char name[400];
 
         plan = (__typeof__(plan)){ .at = 1, .error = ENOSPC, .call = "pwritev" };
-        sys_hook = &hook;
+        sys_hook = &plan_hook;
         assert_int_equal(talk_send(out, "x", 1, 0), -ENOSPC);
         sys_hook = NULL;
         assert_int_equal(ipw_send(out, &m, 0), 9);
@@ -1301,9 +1159,7 @@ int main(void)
         };
         int r;
 
-        (void)snprintf(folder, sizeof(folder), "%s/ipcway-log-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
-        (void)snprintf(path, sizeof(path), "%s/log", folder);
-        (void)snprintf(address, sizeof(address), "log:%s", path);
+        name_folder();
         janitor_start(clean);
         r = cmocka_run_group_tests(tests, NULL, NULL);
         clean();
