@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "stop.h"
+#include "talk.h"
 
 enum {
         BURST = 64,           /* messages a turn: then it is another flow's turn */
@@ -31,6 +32,8 @@ static void watch(struct ipw_link *link, unsigned direction, struct pollfd *p)
 
 int flow_open(struct flow *f)
 {
+        char address[4096];
+
         f->source = (struct pollfd){ .fd = f->input.fd, .events = POLLIN };
         f->sink = (struct pollfd){ .fd = f->out, .events = POLLOUT };
         if (f->from)
@@ -41,6 +44,8 @@ int flow_open(struct flow *f)
         f->blind = f->to && ipw_link_caps(f->to)->flags & IPW_CAP_TIMED_BY_POLLING;
         if (!f->from)
                 return 0;
+        (void)ipw_link_address(f->from, address, sizeof(address));
+        f->acknowledges = talk_acknowledges(address);
         f->room = malloc(ROOM);
         f->capacity = ROOM;
         return f->room ? 0 : out_of_memory(f);
@@ -222,6 +227,15 @@ static int has_room(struct flow *f)
         return 1;
 }
 
+/* It has arrived. */
+static int acknowledge(struct flow *f)
+{
+        if (!f->acknowledges || ipw_ack(f->from, &f->taken) == 0)
+                return 1;
+        fail(f, f->from);
+        return -1;
+}
+
 static int settle(struct flow *f)
 {
         int r = ipw_flush(f->to, 0);
@@ -230,7 +244,7 @@ static int settle(struct flow *f)
                 return 0;
         f->unsettled = 0;
         if (r == 0)
-                return 1;
+                return acknowledge(f);
         f->messages--; /* it was counted too early */
         f->bytes -= f->taken.size;
         f->holds = 1;
@@ -270,6 +284,8 @@ static int step(struct flow *f)
                 f->holds = 0;
                 f->messages++;
                 f->bytes += f->taken.size;
+                if (!f->unsettled)
+                        r = acknowledge(f);
         }
         return r;
 }

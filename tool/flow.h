@@ -41,6 +41,7 @@ struct flow {
         size_t capacity;
         char *text; /* of a message for a descriptor */
         size_t text_size, text_at;
+        int acknowledges; /* `from` wants ipw_ack() for what has arrived */
         int holds, unsettled, source_ended, blind;
         unsigned waits; /* for IPW_RECV at the source or IPW_SEND at the sink; 0: for nothing */
 };

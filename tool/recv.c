@@ -121,6 +121,12 @@ static int judge_end(struct talk *t, int end)
         return set.file ? FAILED : end;
 }
 
+/* With ack=consumer a message is done with once it is written, or its program has ended well. What is not is given to another receiver after this one. */
+static int acknowledge(const struct talk *t, const struct ipw_message *m)
+{
+        return t->acknowledges && ipw_ack(t->link, m) < 0 ? say_link(t->link) : DONE;
+}
+
 static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *file)
 {
         enum output_format format = set.format < 0 ? set.file ? OUTPUT_RAW : OUTPUT_TEXT : (enum output_format)set.format;
@@ -154,8 +160,12 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *f
                 if (m->flags & IPW_HAS_LOST && m->lost)
                         say_note("%llu messages were lost before this one", (unsigned long long)m->lost);
                 if (set.exec) {
-                        if (run_each(m, &end) != DONE)
+                        int before = end;
+
+                        end = DONE;
+                        if (run_each(m, &end) != DONE || (end == DONE && acknowledge(t, m) != DONE))
                                 return FAILED;
+                        end = end == DONE ? before : end;
                         got++;
                         continue;
                 }
@@ -167,6 +177,8 @@ static int receive(struct talk *t, int fd, struct ipw_message *m, struct file *f
                         say_error("%s: cannot write: %s", set.file ? set.file : "stdout", strerror((int)-r));
                         return FAILED;
                 }
+                if (acknowledge(t, m) != DONE)
+                        return FAILED;
                 got++;
                 if (set.file) {
                         progress_add(&file->progress, m->size);

@@ -57,6 +57,20 @@ static unsigned to_all(const struct target *target, unsigned how)
         return all && target->mechanism->roles & 1u << role && target->mechanism->roles & 1u << all ? (how & ~(unsigned)IPW_ROLE) | all : 0;
 }
 
+int talk_acknowledges(const char *text)
+{
+        struct ipw_address *address;
+        const char *ack;
+        int answer;
+
+        if (ipw_address_parse(&address, text, NULL) < 0)
+                return 0;
+        ack = ipw_address_option(address, "ack");
+        answer = ack && strcmp(ack, "consumer") == 0;
+        ipw_address_free(address);
+        return answer;
+}
+
 int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeout)
 {
         struct ipw_why why = { 0 }, first = { 0 };
@@ -94,6 +108,7 @@ int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeo
                 why.error = -r;
                 return stop_came() ? FAILED : say_why(&why);
         }
+        t->acknowledges = talk_acknowledges(target->text);
         if (!stop_noting())
                 stop_arm(t->link);
         return DONE;

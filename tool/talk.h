@@ -15,7 +15,11 @@ struct talk {
         unsigned told; /* bits: which waits were announced */
         int noted;     /* the framing was looked at */
         unsigned sending;
+        int acknowledges; /* the address says ack=consumer: each message wants ipw_ack() */
 };
+
+/* Does this address ask for that? */
+int talk_acknowledges(const char *address);
 
 /*
  * All but talk_close() return as the ipw_ call does; -ECANCELED is Ctrl-C. talk_open() says itself what is wrong and returns an exit status.
