@@ -68,6 +68,8 @@ enum {
         /* how waits behave */
         IPW_WAKEABLE = 0x100, /* ipw_interrupt() works; a wait that sleeps costs one poll(2) more */
         IPW_SIGNALS = 0x200,  /* a wait hands out -EINTR */
+        /* segments */
+        IPW_READ_ONLY = 0x400, /* never create, and map it to read: the permission to read is enough */
 };
 
 enum { IPW_RECV = 1, IPW_SEND = 2 }; /* a direction */
@@ -385,7 +387,8 @@ int ipw_signal_name(int number, char *text, size_t room); /* "TERM"; returns the
 
 struct ipw_segment;
 /*
- * Opens shared memory, mapped to read and write. `how` is 0, IPW_EXISTING or IPW_FRESH. What is made here is all zeros, and appears
+ * Opens shared memory, mapped to read and write. `how` is 0, IPW_EXISTING, IPW_FRESH or IPW_READ_ONLY: who writes into what was opened so gets SIGSEGV, gates in it and
+ * other sizes are refused (-EACCES). What is made here is all zeros, and appears
  * complete: with its size and its pages, so that a full /dev/shm is -ENOSPC here and not SIGBUS later. A program that knows only
  * shm_open(3), shmget(2) or mmap(2) sees the same bytes. Without size= what exists is taken as it is, and nothing is made. Errors as
  * ipw_open(), and -EINVAL: it has another size than size= says; -ESTALE: its maker died half-way. "shm+anon:" is for this process and its

@@ -232,7 +232,7 @@ static int read_from(const struct target *t, struct ipw_segment *s)
 static int read_it(const struct target *t, const struct arguments *a)
 {
         struct ipw_segment *s;
-        int status = open_it(&s, t, IPW_EXISTING);
+        int status = open_it(&s, t, IPW_READ_ONLY);
 
         if (status != DONE)
                 return status;
@@ -260,7 +260,7 @@ static int info(const struct target *t, const struct arguments *a)
 {
         struct ipw_segment_facts f;
         struct ipw_segment *s;
-        int status = open_it(&s, t, IPW_EXISTING);
+        int status = open_it(&s, t, IPW_READ_ONLY);
 
         if (status != DONE)
                 return status;

@@ -24,4 +24,5 @@ struct segment {
         size_t size;
         int fd;      /* the memory as a descriptor; -1: has none */
         int created; /* 1: by this open */
+        int read_only;
 };

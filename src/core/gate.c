@@ -90,6 +90,8 @@ int ipw_gate_at(struct ipw_gate **out, struct ipw_segment *s, size_t offset, int
         int r;
 
         (void)snprintf(text, sizeof(text), "%.200s, byte %zu", s->asked, offset);
+        if (s->segment->read_only)
+                return why_set(why, EACCES, "%s: a semaphore is written by who waits, too, and this memory is open to read only", text);
         if (offset % _Alignof(sem_t) || offset > s->segment->size || s->segment->size - offset < sizeof(sem_t))
                 return why_set(why, EINVAL, "%s: a semaphore of %zu bytes cannot lie there: not a multiple of %zu, or behind the end (%zu)",
                                text, sizeof(sem_t), _Alignof(sem_t), s->segment->size);

@@ -29,8 +29,11 @@ int ipw_segment_open(struct ipw_segment **out, const char *text, unsigned how, s
         const struct mechanism *mechanism;
         int r;
 
-        if (how & ~(unsigned)(IPW_EXISTING | IPW_FRESH) || (how & IPW_EXISTING && how & IPW_FRESH))
-                return why_set(why, EINVAL, "how: a segment takes IPW_EXISTING or IPW_FRESH, not 0x%x", how);
+        if (how & ~(unsigned)(IPW_EXISTING | IPW_FRESH | IPW_READ_ONLY) || (how & IPW_FRESH && how & (IPW_EXISTING | IPW_READ_ONLY)))
+                return why_set(why, EINVAL,
+                               "how: a segment takes IPW_EXISTING or IPW_FRESH, or IPW_READ_ONLY for one that exists, not 0x%x", how);
+        if (how & IPW_READ_ONLY)
+                how |= IPW_EXISTING;
         r = ipw_address_parse(&a, text, why);
         if (r < 0)
                 return r;
@@ -71,6 +74,9 @@ int ipw_segment_resize(struct ipw_segment *s, size_t size)
 {
         if (__atomic_load_n(&s->gates, __ATOMIC_ACQUIRE))
                 return in_use(s);
+        if (s->segment->read_only && size)
+                return why_set(&s->why, EACCES, "%s: is open to read only; open it without IPW_READ_ONLY to give it another size",
+                               s->asked);
         if (!s->segment->ops->resize)
                 return why_set(&s->why, EOPNOTSUPP, "%s: keeps the size it has", s->asked);
         return s->segment->ops->resize(s->segment, size, &s->why);

@@ -231,7 +231,7 @@ static int fd_open_segment(const struct request *request, struct segment **out, 
         if (request->how & IPW_FRESH)
                 return why_set(why, EINVAL, "fd:%s: is memory that somebody else made; IPW_FRESH makes only new ones",
                                request->address->rest);
-        r = memory_adopt(fds[0], out, why);
+        r = memory_adopt(fds[0], request->how & IPW_READ_ONLY, out, why);
         if (r == 0)
                 let_go(fds[0]);
         return r;

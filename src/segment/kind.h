@@ -9,6 +9,8 @@ int object_map(struct object *, size_t size, struct ipw_why *);
 int object_reserve(const struct object *, size_t from, size_t to, bool fresh, struct ipw_why *);
 /* Pages of memory that is no file, by touching them. */
 int object_populate(const struct object *, struct ipw_why *);
+/* Of one that is mapped to read and has holes: will reading them be well? */
+int object_look_at_holes(const struct object *, struct ipw_why *);
 /* Joining one of `found` bytes: 0, or an error that names both sizes. */
 int object_compare(const struct object_plan *, const char *text, size_t found, struct ipw_why *);
 int object_no_size(const char *text, struct ipw_why *);

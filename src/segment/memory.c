@@ -139,6 +139,7 @@ static struct segment *finish(struct memory *m)
         m->segment.ops = m->object.kind == OBJECT_FILE ? &ops_of_files : &ops_of_memory;
         m->segment.fd = m->object.fd;
         m->segment.created = m->object.created;
+        m->segment.read_only = m->object.read_only;
         update(m);
         return &m->segment;
 }
@@ -166,7 +167,7 @@ int memory_open(const struct object_plan *plan, struct segment **out, struct ipw
         return 0;
 }
 
-int memory_adopt(int given, struct segment **out, struct ipw_why *why)
+int memory_adopt(int given, bool read_only, struct segment **out, struct ipw_why *why)
 {
         _cleanup_(memory_freep)
         struct memory *m = memory_new();
@@ -174,7 +175,7 @@ int memory_adopt(int given, struct segment **out, struct ipw_why *why)
 
         if (!m)
                 return why_set(why, ENOMEM, "fd:%d: no memory to open it", given);
-        r = object_adopt(given, &m->object, why);
+        r = object_adopt(given, read_only, &m->object, why);
         if (r < 0)
                 return r;
         *out = finish(steal(&m));

@@ -6,4 +6,4 @@
 #include "segment.h"
 
 int memory_open(const struct object_plan *, struct segment **, struct ipw_why *);
-int memory_adopt(int given, struct segment **, struct ipw_why *); /* as object_adopt() */
+int memory_adopt(int given, bool read_only, struct segment **, struct ipw_why *); /* as object_adopt() */

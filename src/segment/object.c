@@ -19,6 +19,9 @@
 #include "sysv.h"
 #include "why.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -27,7 +30,7 @@ enum { OPEN_TRIES = 100, RESERVE_TRIES = 1000 };
 
 int object_map(struct object *o, size_t size, struct ipw_why *why)
 {
-        int r = sys_mmap("the memory itself", &o->data, size, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+        int r = sys_mmap("the memory itself", &o->data, size, o->read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
 
         if (r == -ENOMEM)
                 return why_set(why, ENOMEM, "%s: no room in this process for %zu more bytes (RLIMIT_AS, ulimit -v)", o->text, size);
@@ -107,6 +110,17 @@ int object_populate(const struct object *o, struct ipw_why *why)
         return r < 0 ? why_set(why, ENOSPC, "%s: there is not enough memory for %zu bytes (%s)", o->text, o->size, why_name(r)) : 0;
 }
 
+int object_look_at_holes(const struct object *o, struct ipw_why *why)
+{
+        int r = sys_madvise("reading a hole takes a page, too", o->data, o->size, MADV_POPULATE_READ);
+
+        if (r == -EINVAL) /* before Linux 5.14: who made holes must see to it that there is room */
+                return 0;
+        return r < 0 ? why_set(why, ENOSPC, "%s: has holes, and there is no room for what reading them takes (%s): df shows it", o->text,
+                               why_name(r))
+                     : 0;
+}
+
 int object_compare(const struct object_plan *plan, const char *text, size_t found, struct ipw_why *why)
 {
         if (plan->any_size || !plan->size || found == plan->size)
@@ -182,7 +196,7 @@ static int find(const struct object_plan *plan, struct object *o, struct ipw_why
 int object_open(const struct object_plan *plan, struct object *out, struct ipw_why *why)
 {
         const struct ipw_address *a = plan->address;
-        struct object o = { .kind = plan->kind, .fd = -1, .id = -1 };
+        struct object o = { .kind = plan->kind, .fd = -1, .id = -1, .read_only = plan->how & IPW_READ_ONLY };
         int r;
 
         (void)snprintf(o.text, sizeof(o.text), "%s:%.120s%s%.20s", a->mechanism->scheme, a->rest, a->fragment ? "#" : "",
@@ -238,9 +252,9 @@ int object_anonymous(size_t size, unsigned flags, struct ipw_why *why)
         return r < 0 ? why_call(why, r, o.text, "cannot be sealed") : steal_fd(&fd);
 }
 
-int object_adopt(int given, struct object *out, struct ipw_why *why)
+int object_adopt(int given, bool read_only, struct object *out, struct ipw_why *why)
 {
-        struct object o = { .kind = OBJECT_ANONYMOUS, .fd = -1, .id = -1 };
+        struct object o = { .kind = OBJECT_ANONYMOUS, .fd = -1, .id = -1, .read_only = read_only };
         char path[32];
         struct stat st;
         int r;
@@ -257,13 +271,16 @@ int object_adopt(int given, struct object *out, struct ipw_why *why)
                 return why_set(why, EOPNOTSUPP, "%s: is no memory that could be mapped: neither a memfd nor a file with bytes in it",
                                o.text);
         r = sys_fcntl("may it be written", given, F_GETFL, 0);
-        if (r >= 0 && (r & O_ACCMODE) != O_RDWR)
-                return why_set(why, EACCES, "%s: is open one way only, and memory is read and written", o.text);
+        if (r >= 0 && (r & O_ACCMODE) != O_RDWR && !(read_only && (r & O_ACCMODE) == O_RDONLY))
+                return why_set(why, EACCES,
+                               "%s: is open one way only, and memory is read and written; IPW_READ_ONLY takes what is open to read",
+                               o.text);
         if (r < 0)
                 return why_call(why, r, o.text, "cannot look at it");
-        o.fd = sys_open("an open file description of our own", path, O_RDWR | O_CLOEXEC, 0);
+        o.fd = sys_open("an open file description of our own", path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC, 0);
         if (o.fd < 0)
-                return why_set(why, -o.fd, "%s: cannot be opened anew to read and write: %s", o.text, why_name(o.fd));
+                return why_set(why, -o.fd, "%s: cannot be opened anew to read%s: %s", o.text, read_only ? "" : " and write",
+                               why_name(o.fd));
         r = object_map(&o, (size_t)st.st_size, why);
         if (r < 0)
                 object_close(&o);

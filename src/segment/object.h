@@ -23,6 +23,7 @@ struct object {
         int id;     /* of System V; -1 */
         void *data; /* mapped shared, to read and write */
         size_t size;
+        bool read_only; /* mapped to read */
         bool created;   /* by us, just now */
         char text[200]; /* the address without its options, for error texts */
 };
@@ -30,7 +31,7 @@ struct object {
 struct object_plan {
         enum object_kind kind;
         const struct ipw_address *address;
-        unsigned how;  /* IPW_EXISTING, IPW_FRESH */
+        unsigned how;  /* IPW_EXISTING, IPW_FRESH; IPW_READ_ONLY with the first */
         size_t size;   /* of a new one; 0: only what exists can be joined */
         bool any_size; /* what exists may have another size: the caller looks at that */
         /* A new object, all zeros: nobody else can see it yet, or of System V, nobody takes it for ready. NULL: zeros are its content. */
@@ -55,7 +56,7 @@ int object_remove(enum object_kind, const struct ipw_address *, struct ipw_why *
 /* Memory without a name: sealed, so that nobody can take its size away. `flags` are memfd_create(2)'s; the descriptor is inherited without MFD_CLOEXEC. */
 int object_anonymous(size_t size, unsigned flags, struct ipw_why *);
 /* Maps the memory behind a descriptor that this process was given, by an open file description of its own. The one given stays open. */
-int object_adopt(int given, struct object *out, struct ipw_why *);
+int object_adopt(int given, bool read_only, struct object *out, struct ipw_why *);
 
 /*
  * Another size, or with 0 the one that somebody else has given it; moves the mapping. -EOPNOTSUPP: the kernel cannot, or there are seals. -ESTALE: its name is gone, and

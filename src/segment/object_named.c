@@ -78,7 +78,7 @@ int named_check_address(enum object_kind kind, const struct ipw_address *a, stru
 
 /* ---- joining --------------------------------------------------------------------------------------------------------------------------- */
 
-static int why_open(const char *text, int r, struct ipw_why *why)
+static int why_open(const char *text, bool read_only, int r, struct ipw_why *why)
 {
         switch (-r) {
         case ENOENT:
@@ -89,8 +89,8 @@ static int why_open(const char *text, int r, struct ipw_why *why)
         case ENXIO: /* a FIFO or a socket */
                 return why_set(why, EINVAL, "%s: is there, but is no plain file, and cannot be memory", text);
         case EACCES:
-                return why_set(why, EACCES,
-                               "%s: its mode does not let this user read and write it; its owner can change that (mode=, group=)", text);
+                return why_set(why, EACCES, "%s: its mode does not let this user read%s it; its owner can change that (mode=, group=)",
+                               text, read_only ? "" : " and write");
         default:
                 return why_call(why, r, text, "cannot be opened");
         }
@@ -125,7 +125,7 @@ static int look(const struct object_plan *plan, const struct object *o, struct s
                 if (r < 0)
                         return why_call(why, r, o->text, "cannot look at it");
                 if (!S_ISREG(st->st_mode))
-                        return why_open(o->text, -EISDIR, why);
+                        return why_open(o->text, o->read_only, -EISDIR, why);
                 r = named_check(plan->address, st, o->text, why);
                 if (r < 0 || st->st_size > 0)
                         return r;
@@ -141,20 +141,24 @@ static int look(const struct object_plan *plan, const struct object *o, struct s
 
 static int join_at(const struct object_plan *plan, const struct place *p, struct object *o, struct ipw_why *why)
 {
+        bool holes;
         struct stat st;
         int r;
 
-        o->fd = sys_openat("join it", p->dir, p->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        o->fd = sys_openat("join it", p->dir, p->name, (o->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
         if (o->fd < 0)
-                return why_open(o->text, o->fd, why);
+                return why_open(o->text, o->read_only, o->fd, why);
         r = look(plan, o, &st, why);
         if (r == 0)
                 r = check_network(o, plan->address, why);
         if (r == 0)
                 r = object_compare(plan, o->text, (size_t)st.st_size, why);
-        if (r == 0 && st.st_blocks * 512 < st.st_size) /* holes: a program that only called ftruncate(2) made it */
+        holes = r == 0 && st.st_blocks * 512 < st.st_size; /* a program that only called ftruncate(2) made it */
+        if (holes && !o->read_only)
                 r = object_reserve(o, 0, (size_t)st.st_size, false, why);
-        return r < 0 ? r : object_map(o, (size_t)st.st_size, why);
+        if (r == 0)
+                r = object_map(o, (size_t)st.st_size, why);
+        return r == 0 && holes && o->read_only ? object_look_at_holes(o, why) : r;
 }
 
 int named_join(const struct object_plan *plan, struct object *o, struct ipw_why *why)
@@ -259,7 +263,7 @@ int named_remove(enum object_kind kind, const struct ipw_address *a, struct ipw_
                 return r;
         r = sys_fstatat("what is it, and whose", p.dir, p.name, &st);
         if (r == 0 && !S_ISREG(st.st_mode))
-                return why_open(text, S_ISLNK(st.st_mode) ? -ELOOP : -EISDIR, why);
+                return why_open(text, false, S_ISLNK(st.st_mode) ? -ELOOP : -EISDIR, why);
         if (r == 0)
                 r = named_check(a, &st, text, why);
         else if (r != -ENOENT)

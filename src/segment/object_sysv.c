@@ -47,14 +47,13 @@ static int find_id(const struct sysv_name *name, struct ipw_why *why)
 
 static int attach(struct object *o, size_t size, struct ipw_why *why)
 {
-        int r = sys_shmat("the memory itself", &o->data, o->id, 0);
+        int r = sys_shmat("the memory itself", &o->data, o->id, o->read_only ? SHM_RDONLY : 0);
 
         if (r == -EINVAL || r == -EIDRM)
                 return -EIDRM;
         if (r == -EACCES)
-                return why_set(why, EACCES,
-                               "%s: the permissions of the segment do not let uid %u read and write it; its owner can change them", o->text,
-                               sys_euid());
+                return why_set(why, EACCES, "%s: the permissions of the segment do not let uid %u read%s it; its owner can change them",
+                               o->text, sys_euid(), o->read_only ? "" : " and write");
         if (r == -ENOMEM)
                 return why_set(why, ENOMEM, "%s: no room in this process for %zu more bytes (RLIMIT_AS, ulimit -v)", o->text, size);
         if (r < 0)

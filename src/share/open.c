@@ -368,7 +368,7 @@ static int make_anonymous(const struct ipw_address *a, unsigned how, struct ipw_
         fd = object_anonymous(d.shape.size, MFD_CLOEXEC, why);
         if (fd < 0)
                 return fd;
-        r = object_adopt(fd, &o, why);
+        r = object_adopt(fd, false, &o, why);
         if (r < 0)
                 return r;
         (void)fill_in(&d, &o, why);
@@ -433,7 +433,7 @@ int share_adopt(int given, const struct request *request, struct link **out, str
                 return why_set(why, EOPNOTSUPP, "fd:%d: is a ring, which keeps messages whole; leave framing= away", given);
         if (address_is_given(request->address, "spin"))
                 wish.spin = address_number(request->address, "spin");
-        r = object_adopt(given, &s.object, why);
+        r = object_adopt(given, false, &s.object, why);
         if (r < 0)
                 return r;
         r = attach_end(&s, request, given, why);

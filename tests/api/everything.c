@@ -36,7 +36,7 @@ static void traced(void *context, const struct ipw_trace_call *call)
 static void words(void)
 {
         static const unsigned roles[] = { IPW_PAIR, IPW_PUSH, IPW_PULL, IPW_PUB, IPW_SUB, IPW_REQ, IPW_REP };
-        static const unsigned how[] = { IPW_ROLE, IPW_LISTEN, IPW_DIAL, IPW_EXISTING, IPW_FRESH, IPW_WAKEABLE, IPW_SIGNALS };
+        static const unsigned how[] = { IPW_ROLE, IPW_LISTEN, IPW_DIAL, IPW_EXISTING, IPW_FRESH, IPW_WAKEABLE, IPW_SIGNALS, IPW_READ_ONLY };
         static const unsigned flags[] = {
                 IPW_DEFER, IPW_HAS_TYPE, IPW_HAS_PRIORITY, IPW_HAS_PEER, IPW_HAS_LOST, IPW_HAS_SENDER, IPW_AGAIN
         };

@@ -131,3 +131,12 @@ teardown() {
 	run -1 ipcway segment read "$FILE"
 	is_in "symbolic link" "$output"
 }
+
+@test "to read, the permission to read is enough: a descriptor that is open so" {
+	run -0 ipcway segment create "$FILE" --size 64
+	run -0 ipcway segment write "$FILE" "on the air"
+	[ "$(ipcway segment read fd:9 9<"$D/memory")" = "on the air" ]
+	is_in "64 bytes" "$(ipcway segment info fd:9 9<"$D/memory")"
+	run -1 ipcway segment write fd:9 "no" 9<"$D/memory"
+	is_in "one way only" "$output"
+}

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdbool.h>
@@ -418,6 +419,16 @@ static void expect_nothing_left(void)
         assert_int_equal(shmget(key, 0, 0), -1);
 }
 
+/* Linux 5.14 */
+static bool has_populate(void)
+{
+        void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        bool has = page != MAP_FAILED && madvise(page, 4096, 22 /* MADV_POPULATE_READ */) == 0;
+
+        (void)munmap(page, 4096);
+        return has;
+}
+
 static void test_full(void **state)
 {
         pid_t pid = fork_child();
@@ -440,6 +451,7 @@ static void test_full(void **state)
                 /* a program that only called ftruncate(2): its holes are filled when it is joined, or it is not joined */
                 MUST(close(shm_open("/sparse", O_RDWR | O_CREAT, 0600)) == 0 && truncate("/dev/shm/sparse", 100000) == 0);
                 MUST(try_open("shm:/sparse", "", 0, &why) == -ENOSPC);
+                MUST(ipw_segment_open(&s, "shm:/sparse", IPW_READ_ONLY, &why) == (has_populate() ? -ENOSPC : 0));
                 _exit(0);
         }
         status = reap(pid);
@@ -511,6 +523,125 @@ static void test_not_ours(void **state)
                 assert_int_equal(unlink(path), 0);
         }
         expect_nothing_left();
+}
+
+/* ---- to read only ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Whoever writes there is killed: 1 if so. */
+static int is_guarded(struct ipw_segment *s)
+{
+        struct rlimit none = { 0, 0 };
+        pid_t pid = fork_child();
+
+        if (pid == 0) {
+                (void)signal(SIGSEGV, SIG_DFL);
+                (void)setrlimit(RLIMIT_CORE, &none);
+                *(volatile char *)ipw_segment_data(s, NULL) = 'x';
+                _exit(0);
+        }
+        return reap(pid) == -SIGSEGV;
+}
+
+static void test_read_only(void **state)
+{
+        for (size_t i = 0; i < COUNT_OF(named); i++) {
+                struct ipw_segment *writer, *reader;
+                struct ipw_gate *g = NULL;
+                struct ipw_why why;
+
+                refuse(named[i], "", IPW_READ_ONLY, ENOENT, "there is no such");
+                refuse(named[i], "?size=10000", IPW_READ_ONLY, ENOENT, "there is no such"); /* it makes none */
+                refuse(named[i], "?size=10000", IPW_READ_ONLY | IPW_FRESH, EINVAL, "IPW_READ_ONLY");
+                writer = open_how(named[i], "?size=10000", IPW_FRESH);
+                reader = open_how(named[i], "", IPW_READ_ONLY);
+                (void)strcpy(bytes(writer, SIZE) + 5000, "seen");
+                assert_string_equal(bytes(reader, SIZE) + 5000, "seen");
+                assert_true(is_guarded(reader));
+                assert_int_equal(ipw_gate_at(&g, reader, 64, 1, &why), -EACCES);
+                assert_non_null(strstr(why.text, "to read only"));
+                assert_int_equal(ipw_segment_resize(reader, 20000), -EACCES);
+                expect_why(reader, EACCES, "IPW_READ_ONLY");
+                if (named[i] != sysv) {
+                        int fd = ipw_segment_fd(reader);
+
+                        assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+                        assert_int_equal(ipw_segment_resize(writer, 20000), 0);
+                        assert_int_equal(ipw_segment_resize(reader, 0), 0); /* it follows */
+                        (void)strcpy(bytes(writer, 20000) + 15000, "more");
+                        assert_string_equal(bytes(reader, 20000) + 15000, "more");
+                        assert_true(is_guarded(reader));
+                }
+                assert_int_equal(ipw_segment_close(reader), 0);
+                assert_int_equal(ipw_segment_close(writer), 0);
+                remove_it(named[i]);
+        }
+        refuse("shm+anon:", "?size=4K", IPW_READ_ONLY, ENOENT, "no name");
+        expect_nothing_left();
+}
+
+/* A descriptor that came open to read is enough for that, and for no more. */
+static void test_read_only_descriptor(void **state)
+{
+        struct ipw_segment *writer = open_how("shm+anon:", "?size=10000", 0), *reader;
+        char path[40], address[40];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", ipw_segment_fd(writer));
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        (void)snprintf(address, sizeof(address), "fd:%d", fd);
+        refuse(address, "", 0, EACCES, "IPW_READ_ONLY takes");
+        reader = open_how(address, "", IPW_READ_ONLY);
+        (void)strcpy(bytes(writer, SIZE) + 5000, "seen");
+        assert_string_equal(bytes(reader, SIZE) + 5000, "seen");
+        assert_true(is_guarded(reader));
+        assert_int_equal(ipw_segment_close(reader), 0);
+        assert_int_equal(ipw_segment_close(writer), 0);
+}
+
+/* One of the group may read what the owner lets it read; whose it is he must say, as for all that belongs to others. */
+static void test_read_only_group(void **state)
+{
+        enum { READER = 65533, GROUP = 12345 };
+
+        if (geteuid() != 0 || !may_look(READER, "/tmp"))
+                skip();
+        assert_int_equal(chmod(folder, 0755), 0);
+        for (size_t i = 0; i < COUNT_OF(named); i++) {
+                struct ipw_segment *writer = open_how(named[i], "?size=10000&mode=0640&group=12345", IPW_FRESH);
+                pid_t pid;
+
+                (void)strcpy(bytes(writer, SIZE), "seen");
+                pid = fork_child();
+                if (pid == 0) {
+                        static const gid_t groups[] = { GROUP };
+                        struct ipw_segment *reader;
+                        struct ipw_why why = { 0 };
+
+                        MUST(setgroups(1, groups) == 0);
+                        become(READER);
+                        MUST(try_open(named[i], "", 0, &why) == -EACCES && strstr(why.text, "read and write it"));
+                        MUST(ipw_segment_open(&reader, named[i], IPW_READ_ONLY, &why) == 0);
+                        MUST(strcmp(ipw_segment_data(reader, NULL), "seen") == 0);
+                        MUST(ipw_segment_close(reader) == 0);
+                        MUST(setgroups(0, NULL) < 0);
+                        _exit(0);
+                }
+                assert_int_equal(reap(pid), 0);
+                pid = fork_child();
+                if (pid == 0) { /* not of the group */
+                        struct ipw_why why = { 0 };
+                        struct ipw_segment *reader;
+
+                        MUST(setgroups(0, NULL) == 0);
+                        become(READER);
+                        MUST(ipw_segment_open(&reader, named[i], IPW_READ_ONLY, &why) == -EACCES && !strstr(why.text, "write"));
+                        _exit(0);
+                }
+                assert_int_equal(reap(pid), 0);
+                assert_int_equal(ipw_segment_close(writer), 0);
+                remove_it(named[i]);
+        }
 }
 
 static void test_mode(void **state)
@@ -787,6 +918,9 @@ int main(void)
                 cmocka_unit_test_setup(test_mode, fresh),
                 cmocka_unit_test_setup(test_resize, fresh),
                 cmocka_unit_test_setup(test_removed, fresh),
+                cmocka_unit_test_setup(test_read_only, fresh),
+                cmocka_unit_test_setup(test_read_only_descriptor, fresh),
+                cmocka_unit_test_setup(test_read_only_group, fresh),
                 cmocka_unit_test_setup(test_empty, fresh),
                 cmocka_unit_test_setup(test_killed_maker, fresh),
                 cmocka_unit_test_setup(test_slow_maker, fresh),
