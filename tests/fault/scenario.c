@@ -1024,6 +1024,57 @@ static void play_blocked(struct world *w)
         finish(w, in, out);
 }
 
+/* One that ends as by a kill: it has opened, and closes nothing. */
+static void leave_a_dead_one(const struct world *w)
+{
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                fault_pause(true);
+                (void)open_at(w->pull, w->gets);
+                _exit(0);
+        }
+        (void)waitpid(pid, NULL, 0);
+}
+
+/* The kinds of memory differ in how they are opened, and there other plays look. */
+static bool goes_to_all(const struct world *w)
+{
+        return strcmp(w->row->name, "shm") == 0;
+}
+
+/* To all of shared memory: one is dead and in the way, and one comes later. */
+static void play_to_all(struct world *w)
+{
+        struct ledger g = { .w = w };
+        struct ipw_link *in, *out, *late;
+
+        w->gets = IPW_SUB;
+        w->sends = IPW_PUB;
+        if (open_both(w, 0, &in, &out)) {
+                (void)tell(&g, out, 40, 0, SHORTLY);
+                leave_a_dead_one(w);
+                (void)hear(&g, in, 5, SHORTLY);
+                look(out, IPW_SEND);
+                for (int i = 0; i < 24; i++) { /* more than there is room for, until it is found dead */
+                        (void)tell(&g, out, large(out), 0, SHORTLY);
+                        (void)hear(&g, in, sizeof(inbox), SHORTLY);
+                }
+                late = open_at(w->pull, w->gets);
+                tell_many(&g, out, 3);
+                if (late) {
+                        struct ledger h = g;
+
+                        h.next = g.count - 3;
+                        (void)hear(&h, late, sizeof(inbox), SHORTLY);
+                }
+                (void)ipw_close(late);
+                settle(&g, in, out);
+                BROKEN_UNLESS(!open_at(w->push, IPW_PUSH), "a broadcast was opened as a queue");
+        }
+        finish(w, in, out);
+}
+
 /* A reader that knows only read(2) is there already. */
 static bool is_fifo(const struct world *w)
 {
@@ -1298,6 +1349,7 @@ const struct scenario scenarios[] = {
         { "adopt", adopts, play_adopt, false },
         { "unnamed", has_name, play_unnamed, false },
         { "blocked", is_shared, play_blocked, true },
+        { "to-all", goes_to_all, play_to_all, false },
         { "plain", is_fifo, play_plain_reader, false },
         { "segments", is_log, play_segments, false },
         { "damage", is_log, play_damage, false },
