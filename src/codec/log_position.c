@@ -61,8 +61,7 @@ static bool has_header(const unsigned char *slot)
 {
         return memcmp(slot, magic, sizeof(magic)) == 0 && get_le32(slot + AT_CHECK) == crc32c(0, slot, AT_CHECK) &&
                get_le32(slot + AT_VERSION) == VERSION && get_le32(slot + AT_COUNT) <= LOG_HELD_MAX &&
-               get_le64(slot + AT_DONE) <= get_le64(slot + AT_NEXT) && get_le64(slot + AT_SEEN) <= get_le64(slot + AT_NEXT) &&
-               get_le64(slot + AT_OFFSET) <= INT64_MAX;
+               get_le64(slot + AT_DONE) <= get_le64(slot + AT_NEXT) && get_le64(slot + AT_OFFSET) <= INT64_MAX;
 }
 
 static void get_header(struct log_position *p, const unsigned char *slot)

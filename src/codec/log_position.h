@@ -27,7 +27,7 @@ struct log_position {
         uint64_t next;       /* sequence to be given out next for the first time; 0: that of the oldest there is */
         uint64_t segment;    /* where it is expected: in this segment, at `offset`; offset 0: nobody knows */
         uint64_t offset;
-        uint64_t seen;      /* one more than the highest that was given out; 0: none was */
+        uint64_t seen;      /* one more than the highest that was ever given out, which may be begun anew before; 0: none was */
         uint32_t receivers; /* number of the last one that came */
         uint32_t count;
         struct log_held held[LOG_HELD_MAX]; /* by sequence, ascending */

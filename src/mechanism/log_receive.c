@@ -146,7 +146,8 @@ static int take_next(struct receiver *v, const struct log_record *record, struct
                 hold(v, &p->held[p->count++], record->sequence, 1);
         log_cursor_take(&v->reading.cursor, record);
         p->id = v->reading.id;
-        p->next = p->seen = record->sequence + 1;
+        p->next = record->sequence + 1;
+        p->seen = MAX(p->seen, p->next);
         p->segment = v->reading.segment;
         p->offset = (uint64_t)log_cursor_offset(&v->reading.cursor);
         return 0;

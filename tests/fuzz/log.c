@@ -84,7 +84,7 @@ static void position(const uint8_t *data, size_t size, bool right)
         r = log_position_get(&p, file, LOG_POSITION);
         must(r == 0 || r == -ENOENT || r == -EBADMSG);
         if (r == 0) {
-                must(p.count <= LOG_HELD_MAX && p.seen <= p.next && log_position_done(&p) <= p.next);
+                must(p.count <= LOG_HELD_MAX && log_position_done(&p) <= p.next);
                 for (uint32_t i = 0; i < p.count; i++) {
                         must(p.held[i].sequence > last && p.held[i].sequence < p.next);
                         last = p.held[i].sequence;

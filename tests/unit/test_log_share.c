@@ -674,7 +674,10 @@ static void test_half_a_position(void **state)
                         take_again(in, 2);
                 else
                         take_fresh(in, 2); /* who had it is not known any more */
+                assert_int_equal(acknowledge(in, 2), 0);
                 (void)ipw_close(in);
+                assert_int_equal(read_share().seen, 4);
+                assert_int_equal(read_share().next, what < 2 ? 4 : 3);
                 assert_int_equal(unlink(share_file()), 0);
         }
         in = open_with("", IPW_PULL);
