@@ -194,6 +194,10 @@ static int run(const struct arguments *a)
                 status = target_read(&from_target, a->word[0], set.until_last ? &last : NULL, set.both ? NULL : guess);
         if (status == DONE)
                 status = target_read(&to_target, a->word[1], NULL, set.both ? NULL : guess);
+        if (status == DONE && strcmp(from_target.text, to_target.text) == 0 && !set.both) {
+                say_error("bridge: both addresses are %s: what comes out would go in again, for ever", a->word[0]);
+                status = WRONG_USAGE;
+        }
         if (status == DONE)
                 status = check_role(&from_target, IPW_RECV) == DONE ? check_role(&to_target, IPW_SEND) : FAILED;
         if (status != DONE)

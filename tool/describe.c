@@ -55,6 +55,28 @@ static const struct fact facts_of_links[] = {
         { 0 },
 };
 
+/* Where a fact means something else. What is said to all has as many receivers as like, and a file is not memory. */
+static const struct {
+        const char *scheme;
+        struct fact fact;
+} otherwise[] = {
+        { "file", { IPW_CAP_SURVIVES, .yes = "what was said stays in the file until somebody removes it" } },
+        { "log", { IPW_CAP_SURVIVES, .yes = "records stay until somebody removes the log, or keep-size=, keep-age= drop them" } },
+        { "file", { IPW_CAP_MANY_RECEIVERS, .no = "every receiver gets every message: none is taken away from another" } },
+        { "udp", { IPW_CAP_MANY_RECEIVERS, .no = "one receiver has the port; in a multicast group every receiver gets every message" } },
+};
+
+static const char *meaning(const struct ipw_mechanism *m, const struct fact *f, int holds)
+{
+        for (size_t i = 0; i < sizeof(otherwise) / sizeof(otherwise[0]); i++) {
+                const struct fact *other = &otherwise[i].fact;
+
+                if (other->flag == f->flag && strcmp(otherwise[i].scheme, m->scheme) == 0 && (holds ? other->yes : other->no))
+                        return holds ? other->yes : other->no;
+        }
+        return holds ? f->yes : f->no;
+}
+
 static const struct fact facts_of_gates[] = {
         { IPW_GATE_FREED, "freed", "what a holder held is free at once when it dies, even by kill -9",
           "a holder that dies takes its permit along; somebody must give it back by hand" },
@@ -193,17 +215,17 @@ static int print_numbers(const struct ipw_caps *caps)
         return table ? table_print(table) : FAILED;
 }
 
-static int print_facts(const struct fact *facts, const struct ipw_caps *caps)
+static int print_facts(const struct ipw_mechanism *m, const struct ipw_caps *caps)
 {
         static const struct column columns[] = { { "HOLDS", 0, 0 }, { "", 0, 0 }, { "MEANING", 0, 1 } };
         struct table *table = table_new(columns, 3);
 
-        for (const struct fact *f = facts; table && f->name; f++) {
+        for (const struct fact *f = facts_of(m); table && f->name; f++) {
                 int holds = (caps->flags & f->flag) != 0;
 
                 if (!holds && !f->no)
                         continue;
-                if (table_row(table, (const char *[]){ f->name, holds ? "yes" : "no", holds ? f->yes : f->no }) < 0)
+                if (table_row(table, (const char *[]){ f->name, holds ? "yes" : "no", meaning(m, f, holds) }) < 0)
                         return FAILED;
         }
         return table ? table_print(table) : FAILED;
@@ -262,7 +284,7 @@ static int run(const struct arguments *a)
                 (void)fflush(stdout);
         }
         if (status == DONE)
-                status = print_facts(facts_of(target.mechanism), &caps);
+                status = print_facts(target.mechanism, &caps);
         if (status == DONE)
                 status = print_limits(target.mechanism);
         if (status == DONE)

@@ -295,6 +295,7 @@ static int run(const struct arguments *a)
                 return status;
         if (set.file && target.framing_at && target_has_sides(&target))
                 target_reframe(&target, NULL); /* lines that are taken from many at once cannot be told from messages */
+        target.role_given = a->role != 0;
         role = a->role ? a->role : target_need_role(target.mechanism, IPW_RECV);
         if (!role)
                 return FAILED;

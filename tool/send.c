@@ -278,6 +278,7 @@ static int run(const struct arguments *a)
                 status = target_check_priority(&target, set.priority);
         if (status != DONE)
                 return status;
+        target.role_given = a->role != 0;
         role = a->role ? a->role : target_need_role(target.mechanism, IPW_SEND);
         if (!role)
                 return FAILED;

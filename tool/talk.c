@@ -54,7 +54,9 @@ static unsigned to_all(const struct target *target, unsigned how)
 {
         unsigned role = how & IPW_ROLE, all = role == IPW_PUSH ? IPW_PUB : role == IPW_PULL ? IPW_SUB : 0;
 
-        return all && target->mechanism->roles & 1u << role && target->mechanism->roles & 1u << all ? (how & ~(unsigned)IPW_ROLE) | all : 0;
+        return all && !target->role_given && target->mechanism->roles & 1u << role && target->mechanism->roles & 1u << all
+                       ? (how & ~(unsigned)IPW_ROLE) | all
+                       : 0;
 }
 
 int talk_acknowledges(const char *text)
@@ -69,6 +71,19 @@ int talk_acknowledges(const char *text)
         answer = ack && strcmp(ack, "consumer") == 0;
         ipw_address_free(address);
         return answer;
+}
+
+/* Port 0 is any that is free: who is to dial it must be told which. */
+static void note_port(const struct talk *t)
+{
+        const char *given = t->target->text, *colon = memrchr(given, ':', strcspn(given, "?"));
+        char opened[256];
+
+        if (!target_knows(t->target->mechanism, "insecure") || !colon || strspn(colon + 1, "0") == 0 ||
+            strspn(colon + 1, "0") != strcspn(colon + 1, "?"))
+                return;
+        if (ipw_link_address(t->link, opened, sizeof(opened)) < (int)sizeof(opened))
+                say_note("took a free port: %.*s", (int)strcspn(opened, "?"), opened);
 }
 
 int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeout)
@@ -109,6 +124,7 @@ int talk_open(struct talk *t, struct target *target, unsigned how, int64_t timeo
                 return stop_came() ? FAILED : say_why(&why);
         }
         t->acknowledges = talk_acknowledges(target->text);
+        note_port(t);
         if (!stop_noting())
                 stop_arm(t->link);
         return DONE;

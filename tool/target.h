@@ -7,6 +7,7 @@
 struct target {
         char text[4352];
         const struct ipw_mechanism *mechanism;
+        int role_given;    /* 1: the word was nngcat's, which means one role alone */
         size_t framing_at; /* the user named no framing: from this byte on stands "auto"; 0: the user did */
 };
 

@@ -34,6 +34,14 @@ setup_file() {
 	[ "$(cat "$D/r.out")" = $'one\ntwo' ]
 }
 
+@test "udp: to any port, and which it is" {
+	start r "$IPCWAY" recv udp:127.0.0.1:0 -n 1 --timeout 10s
+	until_ok grep -q "took a free port" "$D/r.err"
+	run -0 ipcway send "$(sed 's/.*port: //' "$D/r.err")" found
+	ended r 0
+	[ "$(cat "$D/r.out")" = found ]
+}
+
 @test "udp: to all in a group" {
 	start a "$IPCWAY" recv "udp:239.255.77.3:$PORT" -n 1 --timeout 10s
 	start b "$IPCWAY" recv "udp:239.255.77.3:$PORT" -n 1 --timeout 10s

@@ -29,6 +29,9 @@ bats_require_minimum_version 1.5.0
 	run -0 ipcway describe "$FIFO"
 	is_in "pipe-max-size" "$output"
 	[ ! -e "$D/fifo" ]
+	run -0 ipcway describe "file:$D/lines"
+	is_in "every receiver gets every message" "$output"
+	is_in "stays in the file" "$output"
 }
 
 @test "describe --json" {

@@ -53,6 +53,8 @@ wrong() {
 	wrong 2 "from 1 to 255 or exactly one character" send mq+sysv:/etc/hosts#AB hello
 	wrong 1 "insecure=1" recv tcp:192.0.2.1:80
 	wrong 2 "port" recv tcp:localhost
+	wrong 1 "PUB and SUB, not PULL" pull udp:239.255.77.3:5000
+	wrong 2 "for ever" bridge "$FIFO" "$FIFO"
 	wrong 124 "nobody listens there yet" send "unix:$D/s" --timeout 20ms hello
 	wrong 1 "fd:99: this process has no descriptor 99" send fd:99 hello
 	wrong 2 "IPCWAY_ADDR" recv -
