@@ -28,10 +28,9 @@ static void say(struct sentence *s, const char *format, ...)
 
 static const char *name_of(const struct ipw_probe *p, pid_t pid)
 {
-        for (uint32_t i = 0; i < p->processes.count; i++)
-                if (p->processes.at[i].pid == pid)
-                        return p->processes.at[i].name;
-        return "?";
+        const struct process *process = find_process(p, pid);
+
+        return process ? process->name : "?";
 }
 
 /* "12 (cat), 13 (dd) or 3 more" */

@@ -129,10 +129,9 @@ const struct ipw_probe_process *ipw_probe_process_at(const struct ipw_probe *p, 
 
 const struct ipw_probe_process *ipw_probe_process(const struct ipw_probe *p, pid_t pid)
 {
-        for (uint32_t i = 0; i < p->people.count; i++)
-                if (p->people.at[i].pid == pid)
-                        return &p->people.at[i];
-        return NULL;
+        const struct process *process = find_process(p, pid);
+
+        return process ? &p->people.at[process - p->processes.at] : NULL;
 }
 
 size_t ipw_probe_processes(const struct ipw_probe *p, size_t *hidden)

@@ -105,17 +105,23 @@ static int add_hold(void *context, const char *name)
                 return 0;
         (void)snprintf(path, sizeof(path), "%d/fd/%d", (int)w->pid, hold.fd);
         n = s->ops->link(s, path, to, sizeof(to));
-        if (n >= 0 && s->ops->look(s, path, false, &link) < 0)
+        if (n >= 0 && inode_in(to, "socket:[", &hold.key.inode))
+                link.mode = S_IRUSR | S_IWUSR; /* all of them are open both ways; there are many, and each look costs */
+        else if (n >= 0 && s->ops->look(s, path, false, &link) < 0)
                 n = -ENOENT;
         if (n < 0)
                 return 0; /* closed meanwhile */
         hold.ways = (link.mode & S_IRUSR ? IPW_RECV : 0) | (link.mode & S_IWUSR ? IPW_SEND : 0);
-        if (inode_in(to, "pipe:[", &hold.key.inode) || to[0] == '/') {
+        if (inode_in(to, "pipe:[", &hold.key.inode)) {
+                if (!p->pipe_device && s->ops->look(s, path, true, &file) == 0)
+                        p->pipe_device = file.device; /* that of all pipes */
+                hold.key = (struct key){ .kind = KIND_PIPE, .device = p->pipe_device, .inode = hold.key.inode };
+        } else if (to[0] == '/') {
                 if (s->ops->look(s, path, true, &file) < 0)
                         return 0;
                 hold.key = (struct key){ .kind = kind_of_file(p, to, &file), .device = file.device, .inode = file.inode };
                 hold.named = to[0] == '/' && file.names > 0;
-        } else if (inode_in(to, "socket:[", &hold.key.inode)) {
+        } else if (hold.key.inode) {
                 hold.key.kind = find_socket(p, hold.key.inode) ? KIND_UNIX : find_inet(p, hold.key.inode) ? KIND_INET : KIND_SOCKET;
         } else {
                 hold.key.kind = KIND_OTHER;
@@ -320,12 +326,32 @@ static int add_process(void *context, const char *name)
         return 0;
 }
 
+static int by_pid(const void *a, const void *b)
+{
+        pid_t x = ((const struct process *)a)->pid, y = ((const struct process *)b)->pid;
+
+        return (x > y) - (x < y);
+}
+
 struct process *find_process(const struct ipw_probe *p, pid_t pid)
 {
+        struct process wanted = { .pid = pid };
+
+        if (p->sorted)
+                return bsearch(&wanted, p->processes.at, p->processes.count, sizeof(wanted), by_pid);
         for (uint32_t i = 0; i < p->processes.count; i++)
                 if (p->processes.at[i].pid == pid)
                         return &p->processes.at[i];
         return NULL;
+}
+
+/* The kernel lists processes by number; a recorded machine may not. */
+static bool are_sorted(const struct ipw_probe *p)
+{
+        for (uint32_t i = 1; i < p->processes.count; i++)
+                if (p->processes.at[i - 1].pid >= p->processes.at[i].pid)
+                        return false;
+        return p->processes.count > 0;
 }
 
 /* A queue that was met before it was known on which device queues are. */
@@ -350,6 +376,7 @@ int scan(struct ipw_probe *p)
                 r = p->source->ops->list(p->source, ".", add_process, &w);
         if (r < 0)
                 return r;
+        p->sorted = are_sorted(p);
         find_queues(p);
         r = scan_locks(p);
         if (r == 0)

@@ -196,9 +196,11 @@ struct ipw_probe {
         int failed;           /* the first error of collect() */
         size_t hidden;
         bool no_sockets; /* the kernel does not tell which sockets belong together */
+        bool sorted;     /* processes are, by their numbers */
         bool mapped;     /* mappings have been read */
         bool listed;     /* files have been */
         uint64_t booted; /* seconds since 1970 */
+        uint64_t pipe_device;
 };
 
 /* The address of a new last item, zeroed; NULL: no memory. */

@@ -122,6 +122,20 @@ static struct ipw_probe *with(int which, void (*body)(const int *), const int *f
         return until(people[which], call);
 }
 
+static void pause_for_ever(const int *fds)
+{
+        for (;;)
+                (void)pause();
+}
+
+static uint64_t inode_of(int fd)
+{
+        struct stat st;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        return st.st_ino;
+}
+
 /* ---- pipes and sockets ------------------------------------------------------------------------------------------------------------------- */
 
 static void read_first(const int *fds)
@@ -215,6 +229,72 @@ static void test_unix_sockets(void **state)
         (void)close(fds[1]);
 }
 
+/* Descriptors that were sent and not yet received stand in no process. */
+static void test_descriptors_in_flight(void **state)
+{
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(2 * sizeof(int))];
+        } control = { .header = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct iovec byte = { .iov_base = (char[]){ 'x' }, .iov_len = 1 };
+        struct msghdr m = { .msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        const struct ipw_probe_fact *fact;
+        struct ipw_probe *p;
+        char text[80];
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        memcpy(CMSG_DATA(&control.header), (int[]){ 0, 0 }, 2 * sizeof(int));
+        assert_int_equal(sendmsg(fds[0], &m, 0), 1);
+        p = take();
+        (void)snprintf(text, sizeof(text), "unix:[%llu]", (unsigned long long)inode_of(fds[1]));
+        fact = ipw_probe_fact(object_with(p, text), "in-flight");
+        if (fact) /* older kernels do not tell */
+                assert_int_equal(fact->number, 2);
+        (void)snprintf(text, sizeof(text), "unix:[%llu]", (unsigned long long)inode_of(fds[0]));
+        assert_null(ipw_probe_fact(object_with(p, text), "in-flight"));
+        ipw_probe_free(p);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+}
+
+/* What a socket says of its peer is who listened; who has the other end now is another. */
+static void keep_first(const int *fds)
+{
+        close_but(fds[1], -1);
+        pause_for_ever(NULL);
+}
+
+static void test_peer_is_who_has_it(void **state)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        const struct ipw_probe_object *o;
+        struct ipw_probe *p;
+        int fds[2], listener;
+        char text[80];
+
+        (void)snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s", name);
+        listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(listener, (void *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fds[0], (void *)&address, sizeof(address)), 0);
+        fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        people[0] = fork_child();
+        if (people[0] == 0)
+                keep_first(fds);
+        (void)snprintf(text, sizeof(text), "unix:[%llu]", (unsigned long long)inode_of(fds[0]));
+        (void)close(fds[1]);
+        (void)close(listener);
+        p = until(people[0], "pause(2)");
+        o = object_with(p, text);
+        assert_non_null(o->peer);
+        assert_int_equal(o->peer->user_count, 1);
+        assert_int_equal(o->peer->users[0].pid, people[0]);
+        ipw_probe_free(p);
+        (void)close(fds[0]);
+}
+
 /* fds: both ends of a connection, and the listener. */
 static void connect_tcp(int fds[3])
 {
@@ -238,14 +318,6 @@ static unsigned port_of(int fd)
 
         assert_int_equal(getsockname(fd, (void *)&a, &size), 0);
         return ntohs(a.sin_port);
-}
-
-static uint64_t inode_of(int fd)
-{
-        struct stat st;
-
-        assert_int_equal(fstat(fd, &st), 0);
-        return st.st_ino;
 }
 
 static void expect_tcp(const struct ipw_probe *p, const int fds[3])
@@ -336,12 +408,6 @@ static void receive_queue(const int *fds)
 
         for (;;)
                 (void)mq_receive(fds[0], room, sizeof(room), NULL);
-}
-
-static void pause_for_ever(const int *fds)
-{
-        for (;;)
-                (void)pause();
 }
 
 static void test_posix_queue(void **state)
@@ -754,6 +820,60 @@ static void test_denied(void **state)
         assert_int_equal(reap(pid), 0);
 }
 
+/* ---- a machine that gives other answers --------------------------------------------------------------------------------------------------------- */
+
+static const struct source_ops *plain;
+static int answer;
+
+static ssize_t read_no_fdinfo(struct source *s, const char *path, char *text, size_t room)
+{
+        return strstr(path, "/fdinfo/") ? answer : plain->read(s, path, text, room);
+}
+
+static int no_unix_list(struct source *s, int (*each)(void *, const struct unix_socket *), void *context)
+{
+        return -ENOENT;
+}
+
+/* What cannot be seen is said, with why; it is never just not there. */
+static void test_what_cannot_be_read(void **state)
+{
+        static const struct {
+                int error, state;
+                const char *why;
+        } answers[] = { { -ENOENT, IPW_FACT_VANISHED, "gone" }, { -EACCES, IPW_FACT_DENIED, "CAP_SYS_PTRACE" } };
+        int event = eventfd(5, EFD_CLOEXEC);
+        const char *const *gaps;
+        struct ipw_why why;
+        struct ipw_probe *p;
+        bool said = false;
+        char address[80];
+        size_t n;
+
+        for (size_t i = 0; i < COUNT_OF(answers); i++) {
+                struct source_ops ops;
+                struct live live;
+
+                assert_int_equal(live_open(&live), 0);
+                plain = live.source.ops;
+                ops = *plain;
+                ops.read = read_no_fdinfo;
+                ops.unix_sockets = no_unix_list;
+                answer = answers[i].error;
+                live.source.ops = &ops;
+                assert_int_equal(probe_take(&p, &live.source, IPW_PROBE_OBJECTS, &why), 0);
+                live_close(&live);
+                (void)snprintf(address, sizeof(address), "eventfd:[%d,%d]", (int)getpid(), event);
+                expect_missing(object_with(p, address), "count", answers[i].state, answers[i].why);
+                gaps = ipw_probe_gaps(p, &n);
+                for (size_t k = 0; k < n; k++)
+                        said |= strstr(gaps[k], "Unix sockets") != NULL;
+                assert_true(said);
+                ipw_probe_free(p);
+        }
+        (void)close(event);
+}
+
 static void test_wrong_use(void **state)
 {
         struct ipw_probe *p = NULL;
@@ -775,6 +895,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_pipes, fresh, done),
                 cmocka_unit_test_setup_teardown(test_fifo_that_nobody_has, fresh, done),
                 cmocka_unit_test_setup_teardown(test_unix_sockets, fresh, done),
+                cmocka_unit_test_setup_teardown(test_descriptors_in_flight, fresh, done),
+                cmocka_unit_test_setup_teardown(test_peer_is_who_has_it, fresh, done),
                 cmocka_unit_test_setup_teardown(test_tcp, fresh, done),
                 cmocka_unit_test_setup_teardown(test_udp, fresh, done),
                 cmocka_unit_test_setup_teardown(test_posix_queue, fresh, done),
@@ -786,6 +908,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_locks, fresh, done),
                 cmocka_unit_test_setup_teardown(test_lease_on_a_semaphore, fresh, done),
                 cmocka_unit_test_setup_teardown(test_denied, fresh, done),
+                cmocka_unit_test_setup_teardown(test_what_cannot_be_read, fresh, done),
                 cmocka_unit_test_setup_teardown(test_wrong_use, fresh, done),
         };
 
