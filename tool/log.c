@@ -141,8 +141,10 @@ static int run_check(const char *address)
                 (void)printf("; %" PRIu64 " damaged place%s, %" PRIu64 " records missing", f.places, f.places == 1 ? "" : "s",
                              f.records ? f.last - f.first + 1 - f.records : 0);
         (void)printf("\n");
-        status = say_finish();
-        return status != DONE ? status : f.places ? FAILED : DONE;
+        status = log_shares(address, f.first, f.last);
+        if (say_finish() != DONE)
+                return FAILED;
+        return f.places ? FAILED : status;
 }
 
 int log_verify(const char *address)
@@ -276,7 +278,7 @@ const struct command command_log = {
         .verbs = "check|dump|repair",
         .bare = "log",
         .summary = "is a durable log whole, what is in it, a copy of what is whole",
-        .text = "check reads every record, tells each damaged place, and ends with status 1 if there is one. dump prints number, size and payload of each\n"
+        .text = "check reads every record, tells each damaged place, and ends with status 1 if there is one; then how far receivers are that share a position. dump prints number, size and payload of each\n"
                 "record, up to damage; with '?damage=skip' also what is behind it. repair copies what is whole to a new log, with the numbers it had. None of them\n"
                 "changes the log.\n"
                 "\n"

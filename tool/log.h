@@ -2,5 +2,10 @@
 /* What describe says of a durable log that exists. */
 #pragma once
 
+#include <stdint.h>
+
 /* Reads all of it and prints what `ipcway log check` does; nothing if there is no log. DONE, or FAILED: damage, or it could not be read. */
 int log_verify(const char *address);
+
+/* How far the receivers of each share are in a log with these records, and what they have in hand. DONE, or FAILED: one is damaged, or cannot be read. */
+int log_shares(const char *address, uint64_t first, uint64_t last);

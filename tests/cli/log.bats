@@ -72,3 +72,31 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	run -2 ipcway log mend "$D/log"
 	run -1 ipcway log check "$D/nothing"
 }
+
+@test "receivers share a position, and what one leaves another gets" {
+	seq 1 6 | ipcway send "log:$D/log"
+	run -0 ipcway recv "log:$D/log?share=jobs&ack=consumer" -n 2
+	[ "$output" = $'1\n2' ]
+	run -1 ipcway recv "log:$D/log?share=jobs&ack=consumer" -n 3 --exec 'grep -v 4'
+	[ "$output" = $'3\n5' ]
+	run -0 ipcway log check "$D/log"
+	is_in "share jobs: 1 in hand, 1 to come:" "$output"
+	is_in "4: left by a receiver that has ended" "$output"
+	run -0 ipcway recv "log:$D/log?share=jobs&ack=consumer" --idle 0 --exec 'grep .'
+	[ "$output" = $'4\n6' ]
+	run -0 python3 "$BATS_TEST_DIRNAME/read_log.py" "$D/log" jobs
+	is_in "jobs: next 7, all done" "$output"
+	run -0 ipcway recv "log:$D/log?share=other" --idle 0
+	[ "${#lines[@]}" = 6 ]
+	printf X | dd of="$D/log/jobs.share" bs=1 seek=20 conv=notrunc status=none
+	printf X | dd of="$D/log/jobs.share" bs=1 seek=$((4096 + 20)) conv=notrunc status=none
+	run -1 ipcway log check "$D/log"
+	is_in "share jobs: its position is damaged" "$output"
+	run -1 ipcway recv "log:$D/log?share=jobs" --idle 0
+	is_in "forgets it" "$output"
+	run -0 ipcway remove "log:$D/log?share=jobs"
+	[ ! -e "$D/log/jobs.share" ]
+	run -1 ipcway remove "log:$D/log?share=jobs"
+	run -1 ipcway pub "log:$D/log?ack=consumer" x
+	is_in "for receivers that share a position" "$output"
+}

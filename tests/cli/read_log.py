@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Reads a log by what ipcway-log(5) says and nothing else: each record as SEQUENCE TEXT."""
+"""Reads a log by what ipcway-log(5) says and nothing else: each record as SEQUENCE TEXT. Then the position of a share, if one is named."""
 import os
 import struct
 import sys
@@ -41,4 +41,22 @@ def main(path):
             at = end
 
 
+def position(path, share):
+    with open(os.path.join(path, share + ".share"), "rb") as file:
+        data = file.read()
+    assert len(data) == 8192
+    states = []
+    for slot in (data[:4096], data[4096:]):
+        magic, version, count, generation, _, due, done, seen = struct.unpack_from("<8sIIQQQQQ", slot)
+        held, check = struct.unpack_from("<I44xI", slot, 76)
+        if magic == b"IPWPOS\r\n" and version == 1 and count <= 160 and check == crc32c(slot[:124]) and held == crc32c(slot[128:128 + 24 * count]):
+            entries = [struct.unpack_from("<QIII", slot, 128 + 24 * i) for i in range(count)]
+            assert done == (entries[0][0] if entries else due) and seen >= due
+            states.append((generation, due, [entry[0] for entry in entries]))
+    _, due, entries = max(states)
+    print(f"{share}: next {due},", f"in hand {entries}" if entries else "all done")
+
+
 main(sys.argv[1])
+if len(sys.argv) > 2:
+    position(sys.argv[1], sys.argv[2])
