@@ -585,8 +585,10 @@ static int shared_wait(struct link *link, unsigned direction, int64_t until)
                 r = share_sleep(&l->share, w->busy ? w->unlocked : w->changed, is_ready, &q, until, &chosen);
         w->chosen |= chosen && !w->busy && direction == IPW_RECV && !w->to_all;
         if (unlikely(load_relaxed(&w->interrupted)) && atomic_exchange(&w->interrupted, false))
-                return -ECANCELED;
+                r = -ECANCELED;
         w->idle = r == -ETIMEDOUT && clock_now() < until;
+        if (r < 0 && r != -ETIMEDOUT && w->chosen)
+                pass_on(l, w); /* the caller is told, and may never come back for the message */
         if (r != -ETIMEDOUT)
                 return r;
         w->look = true;
