@@ -30,7 +30,7 @@ static int take(const struct target *t, struct ipw_ring **ring, int *status)
                 r = ipw_probe_ring(ring, t->text, &why);
         if (r == 0)
                 return 1;
-        if (r != -EOPNOTSUPP && r != -ENOENT && r != -ENODATA)
+        if (r != -EOPNOTSUPP && r != -ENOENT && r != -ENODATA && r != -EBADF) /* fd:N need not be open here */
                 *status = say_why(&why);
         return 0;
 }
