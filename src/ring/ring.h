@@ -96,6 +96,11 @@ int ring_give_back(struct ring *, const struct ipw_span *, size_t n);
 /* Without a lock, for who is about to sleep: may a try succeed? A lie costs a try. */
 bool ring_has_room(const struct ring *, uint64_t wanted);
 bool ring_has_message(const struct ring *);
+/* Has all been taken that was there when it last looked? */
+static inline bool ring_is_drained(const struct ring *r)
+{
+        return r->take.at == r->take.other;
+}
 /* Bytes that are neither taken nor free; messages cannot be counted without reading them. */
 uint64_t ring_fill(const struct ring *);
 

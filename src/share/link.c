@@ -53,6 +53,7 @@ struct way {
         bool lent;    /* spans are claimed, or borrowed */
         bool idle;    /* the last sleep was a whole slice: the other side is not about to come */
         bool crowded; /* the other side needs our processor to get on, it seems */
+        bool paused;  /* the looks without giving the processor away were made already */
         size_t run;   /* messages since the last try that found none, or no room */
         atomic_bool interrupted;
         bool to_all; /* a broadcast */
@@ -88,6 +89,22 @@ static inline void pause_processor(void)
 #elif defined(__aarch64__)
         __asm__ volatile("yield");
 #endif
+}
+
+/*
+ * Whoever moves many messages and finds no more first lets some gather: each look takes a line away from the other side, which wants to store there, so to look less
+ * often is faster for both.
+ */
+static always_inline void let_gather(struct way *w)
+{
+        for (int i = 0; w->run >= RUN && !w->busy && !w->crowded && i < BACK_OFF; i++)
+                pause_processor();
+        w->run = 0;
+}
+
+static always_inline int looks(const struct way *w)
+{
+        return w->crowded ? FEW_PAUSES : PAUSES;
 }
 
 /* ---- the other side ------------------------------------------------------------------------------------------------------------------- */
@@ -456,9 +473,37 @@ static ssize_t shared_recv(struct link *link, struct ipw_message *m, size_t n, u
         return try_recv(link, m, n);
 }
 
+/* The first looks of a wait, before it is one: what comes now is taken on the shortest way. The rest is for shared_wait(). */
+static never_inline ssize_t recv_soon(struct shared_link *l, struct way *w, struct ipw_message *m)
+{
+        ssize_t r = -EAGAIN;
+
+        let_gather(w);
+        for (int i = 0; i < looks(w) && r == -EAGAIN; i++) {
+                if (ring_has_message(&w->ring))
+                        r = ring_take(&w->ring, m, 1);
+                else
+                        pause_processor();
+        }
+        w->crowded &= r == -EAGAIN;
+        w->paused = true;
+        return r;
+}
+
 static ssize_t shared_recv_one(struct link *link, struct ipw_message *m, unsigned flags, int64_t timeout)
 {
-        return one_received(link, m, timeout, try_recv(link, m, 1));
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_RECV - 1];
+        ssize_t r;
+
+        if (unlikely(l->hand.kept))
+                return one_received(link, m, timeout, recv_kept(l, m));
+        if (unlikely(ring_is_drained(&w->ring) && w->run >= RUN) && timeout != 0)
+                let_gather(w);
+        r = ring_take(&w->ring, m, 1);
+        if (r == -EAGAIN && timeout != 0 && l->share.spins && l->spin && !w->idle)
+                r = recv_soon(l, w, m);
+        return one_received(link, m, timeout, likely(r > 0) ? taken(l, w, r) : recv_on(l, w, m, 1, r));
 }
 
 static ssize_t borrow_kept(struct shared_link *l, struct ipw_span *span)
@@ -539,31 +584,28 @@ static bool is_ready(const void *context)
         return may_go_on(q->link, w, q->direction) || others_left(w);
 }
 
-/*
- * A moment without giving the processor away. Whoever moves many messages first lets some more gather: each look takes a line away from the other side, which wants
- * to store there, so to look less often is faster for both.
- */
+/* A moment without giving the processor away. */
 static bool look_closely(struct way *w, const struct question *q)
 {
-        for (int i = 0; w->run >= RUN && !w->busy && !w->crowded && i < BACK_OFF; i++)
-                pause_processor();
-        for (int i = 0; i < (w->crowded ? FEW_PAUSES : PAUSES); i++) {
-                if (is_ready(q)) {
-                        w->crowded = false;
-                        return true;
-                }
-                pause_processor();
+        bool ready = false;
+
+        let_gather(w);
+        for (int i = 0; i < looks(w) && !ready; i++) {
+                ready = is_ready(q);
+                if (!ready)
+                        pause_processor();
         }
-        return false;
+        w->crowded &= !ready;
+        return ready;
 }
 
 /* Then a while giving it to whoever wants it: to sleep and be woken takes longer than both. */
 static bool spin(const struct shared_link *l, struct way *w, const struct question *q, int64_t until)
 {
         int64_t before = clock_now(), end = MIN(until, before + l->spin), after;
-        bool ready = l->share.spins && look_closely(w, q);
+        bool ready = l->share.spins && !w->paused && look_closely(w, q);
 
-        w->run = 0;
+        w->paused = false;
         for (; !ready && before < end; before = after) {
                 (void)sys_yield("the other side may be about to come");
                 after = clock_now();
