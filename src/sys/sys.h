@@ -182,7 +182,7 @@
         SYS_IN_PLACE(sys_mq_timedreceive_(SYS_SITE("mq_timedreceive", meaning), fd, data, size, priority, until), \
                      mq_timedreceive(fd, data, size, priority, until), SYS_mq_timedreceive, fd, data, size, priority, until)
 /* this process */
-#define sys_getrlimit(meaning, resource, limit) sys_getrlimit_(SYS_SITE("prlimit64", meaning), resource, limit)
+#define sys_getrlimit(meaning, resource, limit) sys_getrlimit_(SYS_SITE("getrlimit", meaning), resource, limit)
 #define sys_group(meaning, name, gid)           sys_group_(SYS_SITE("getgrnam_r", meaning), name, gid) /* -ENOENT: no such group */
 #define sys_getaddrinfo(meaning, host, wanted, out) \
         sys_getaddrinfo_(SYS_SITE("getaddrinfo", meaning), host, wanted, out) /* -ENOENT: no such host; -EAGAIN: not now */

@@ -109,5 +109,5 @@ static const struct {
         { "clock_nanosleep", { EINTR } },
         { "pthread_create", { EAGAIN } },
         { "getrandom", { EINTR } },
-        { "prlimit64", { EPERM } },
+        { "getrlimit", { EPERM } },
 };
