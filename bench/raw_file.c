@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file of lines by bare calls: who appends locks it, writes, unlocks; who follows reads on from where it was, and sleeps in inotify(7) when there is no more.
- * That is the least that keeps lines whole and misses none. The library also looks each time whether the name still means this file, whether
- * a plain program has left half a line, and whether there is room: those calls are what the bar shows.
+ * A file of lines by bare calls: who appends locks it, looks, writes, unlocks; who follows reads on from where it was, and sleeps in inotify(7) when there is no
+ * more. That is the least that keeps lines whole and loses none. One stat(2) by name tells a writer whether others will still find what it appends (a log that
+ * was rotated away or removed takes it without a word), and whether somebody has written since, who may have died in the middle of a line: then it looks at the
+ * last byte. The library also asks how large the file may become, for it may not rely on SIGXFSZ being ignored, as a program can.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -28,14 +30,43 @@ static void make(struct channel *c, const char *dir)
         }
 }
 
-/* fds: what is followed, and its events. */
+/* What this process appends to. */
+static struct {
+        int folder;
+        const char *name; /* in it */
+        ino_t inode;
+        off_t end; /* where our last line ended */
+} mine;
+
+static void look(int fd)
+{
+        char last = '\n';
+        struct stat st;
+
+        if (fstatat(mine.folder, mine.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != mine.inode)
+                trouble("%s: is another file now", mine.name);
+        if (st.st_size != mine.end && st.st_size && (pread(fd, &last, 1, st.st_size - 1) != 1 || last != '\n'))
+                trouble("%s: ends in half a line", mine.name);
+        mine.end = st.st_size + LINE;
+}
+
+/* fds: the events of what is followed, and the folder. */
 static void join(struct channel *c, int side)
 {
-        c->out = open(c->names[side], O_WRONLY | O_APPEND | O_CLOEXEC);
+        char folder[sizeof(c->names[0])];
+        struct stat st;
+
+        c->out = open(c->names[side], O_RDWR | O_APPEND | O_CLOEXEC);
         c->in = open(c->names[!side], O_RDONLY | O_CLOEXEC);
         c->fds[0] = inotify_init1(IN_CLOEXEC);
         if (c->out < 0 || c->in < 0 || c->fds[0] < 0 || inotify_add_watch(c->fds[0], c->names[!side], IN_MODIFY) < 0)
                 trouble("%s: %s", c->names[side], strerror(errno));
+        mine.name = strrchr(c->names[side], '/') + 1;
+        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(mine.name - c->names[side]), c->names[side]);
+        mine.folder = c->fds[1] = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fstat(c->out, &st) < 0 || c->fds[1] < 0)
+                trouble("%s: %s", folder, strerror(errno));
+        mine.inode = st.st_ino;
 }
 
 static void lock(int fd, short type)
@@ -54,6 +85,7 @@ static void send_lines(struct channel *c, char (*messages)[SIZE], size_t n)
                 memcpy(line, messages[i], SIZE);
                 line[SIZE] = '\n';
                 lock(c->out, F_WRLCK);
+                look(c->out);
                 if (write(c->out, line, LINE) != LINE)
                         trouble("write: %s", strerror(errno));
                 lock(c->out, F_UNLCK);
