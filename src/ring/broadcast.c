@@ -52,10 +52,8 @@ void broadcast_use(struct ring *r, void *memory, const struct ring_shape *s, uin
         r->put.other = r->put.at - r->capacity; /* whatever there is: look first */
 }
 
-/* The receivers that are listed now; those that are not will begin at what this process knows to be committed, or later. */
 static uint64_t listed(const struct ring *r)
 {
-        catch_up();
         return load_acquire(&r->words->receivers) & (bit(r->slots) - 1);
 }
 
@@ -63,6 +61,7 @@ uint64_t broadcast_least(const struct ring *r, uint64_t tail, uint64_t at)
 {
         uint64_t behind = at - tail;
 
+        catch_up(); /* who is not listed yet will begin at what this process knows to be committed, or later */
         for (uint64_t left = listed(r); left; left &= left - 1) {
                 uint64_t one = at - load_acquire(&r->cursors[__builtin_ctzll(left)].at);
 
@@ -72,6 +71,14 @@ uint64_t broadcast_least(const struct ring *r, uint64_t tail, uint64_t at)
         }
         /* who joins may have been stopped in that, a long way back: there is no room until it gets on */
         return at - MIN(behind, r->capacity);
+}
+
+bool broadcast_is_held_up(const struct ring *r, uint64_t at, uint64_t most)
+{
+        for (uint64_t left = listed(r); left; left &= left - 1)
+                if (at - load_acquire(&r->cursors[__builtin_ctzll(left)].at) > most)
+                        return true;
+        return false;
 }
 
 bool broadcast_is_ours(const struct ring *r)
@@ -86,7 +93,7 @@ int ring_slowest(const struct ring *r, uint64_t *behind)
         int slot = -1;
 
         *behind = 0;
-        for (uint64_t left = load_acquire(&r->words->receivers) & (bit(r->slots) - 1); left; left &= left - 1) {
+        for (uint64_t left = listed(r); left; left &= left - 1) {
                 int i = __builtin_ctzll(left);
                 uint64_t one = tail - load_acquire(&r->cursors[i].at);
 

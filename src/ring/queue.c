@@ -434,15 +434,23 @@ int ring_give_back(struct ring *r, const struct ipw_span *spans, size_t n)
 
 uint64_t ring_fill(const struct ring *r)
 {
-        uint64_t tail = load_acquire(&r->words->tail);
+        uint64_t head;
 
-        return r->cursors ? tail - broadcast_least(r, tail, tail) : load_acquire(&r->words->tail) - load_acquire(&r->words->head);
+        if (r->cursors) {
+                (void)ring_slowest(r, &head);
+                return head;
+        }
+        head = load_acquire(&r->words->head);
+        return load_acquire(&r->words->tail) - head;
 }
 
 bool ring_has_room(const struct ring *r, uint64_t wanted)
 {
-        uint64_t at = r->put.alone ? r->put.at : load_relaxed(&r->words->tail), used = at - least_taken(r, at);
+        uint64_t at = r->put.alone ? r->put.at : load_relaxed(&r->words->tail), used;
 
+        if (r->cursors)
+                return !broadcast_is_held_up(r, at, r->capacity - MIN(wanted, r->capacity));
+        used = at - load_acquire(&r->words->head);
         return used > r->capacity || r->capacity - used >= wanted;
 }
 

@@ -118,6 +118,8 @@ void broadcast_use(struct ring *, void *memory, const struct ring_shape *, uint3
  * committed. Nobody who is not listed yet will begin before that.
  */
 uint64_t broadcast_least(const struct ring *, uint64_t tail, uint64_t at);
+/* Without a barrier: is any receiver further behind than that? */
+bool broadcast_is_held_up(const struct ring *, uint64_t at, uint64_t most);
 /* Nobody took us for dead, and nobody has our place. */
 bool broadcast_is_ours(const struct ring *);
 /* Which slot of those that receive is furthest behind, and how many bytes that is: -1: nobody receives. */

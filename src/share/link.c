@@ -273,7 +273,7 @@ static ssize_t not_sent(struct shared_link *l, struct way *w, ssize_t r)
                 else if (is_over(l, w, true))
                         r = -EPIPE;
                 else if (w->to_all)
-                        (void)share_mend_all(&l->share, w->others); /* then there may be room */
+                        share_mend_all(&l->share, w->others); /* then there may be room */
         }
         if (!w->busy)
                 return sent(l, w, r);

@@ -76,8 +76,8 @@ void share_mend(struct share *, uint32_t index);
 int share_mend_lock(struct share *, shared64 *lock, uint64_t owner);
 /* Does any user in that mask live? `look`: ask the kernel; else what the mask says. */
 bool share_anyone(struct share *, shared64 *mask, bool look);
-/* Mends after all in that mask who are dead. Was there one? */
-bool share_mend_all(struct share *, shared64 *mask);
+/* Mends after all in that mask who are dead. */
+void share_mend_all(struct share *, shared64 *mask);
 /* Does somebody have an end of these in hand that it has not opened yet? */
 bool share_end_pending(const struct share *, int side);
 bool share_in_use(int fd);

@@ -185,18 +185,13 @@ bool share_anyone(struct share *s, shared64 *mask, bool look)
         return false;
 }
 
-bool share_mend_all(struct share *s, shared64 *mask)
+void share_mend_all(struct share *s, shared64 *mask)
 {
         uint64_t users = load_acquire(mask) & ~bit(s->index);
-        bool any = false;
 
-        for (uint32_t i = 0; i < s->shape.slots; i++) {
-                if (!(users & bit(i)) || !share_is_dead(s, i))
-                        continue;
-                share_mend(s, i);
-                any = true;
-        }
-        return any;
+        for (uint32_t i = 0; i < s->shape.slots; i++)
+                if (users & bit(i) && share_is_dead(s, i))
+                        share_mend(s, i);
 }
 
 bool share_end_pending(const struct share *s, int side)
