@@ -329,10 +329,11 @@ int ipw_abandon(struct ipw_link *, struct ipw_span *, size_t n);
 
 /*
  * Borrows up to n messages, to be read where they lie and not written. Returns how many: only the first is waited for. They are not received before
- * ipw_give_back(): if this process dies in between they are there for the next receiver. Errors as ipw_recv(), but never -EMSGSIZE.
+ * ipw_give_back(): if this process dies in between they are there for the next receiver, but for a SUB, whose messages go with it. Errors as ipw_recv(), but never
+ * -EMSGSIZE.
  *   One loan at a time: until it is given back, ipw_borrow() and every receive here say -EBUSY. ipw_close() puts all of it back.
- *   Where many processes may receive (IPW_CAP_MANY_RECEIVERS) the others wait until then, as with ipw_claim(). And a sender that has no
- *   room waits, too.
+ *   Where many processes may receive (IPW_CAP_MANY_RECEIVERS) the others wait until then, as with ipw_claim(); of SUBs none waits for another. And a sender
+ *   that has no room waits, too.
  *   The bytes lie in memory that other processes can write. Who does not trust them copies first and checks the copy.
  */
 ssize_t ipw_borrow(struct ipw_link *, struct ipw_span *, size_t n, int64_t timeout);
