@@ -116,9 +116,9 @@ struct ipw_message {
         uint32_t fd_room;  /* receive: room at fds; 0: descriptors that come along are closed */
         uint32_t fd_count; /* send: descriptors at fds; < receive, if fd_room: those that came, CLOEXEC and now the caller's */
         int *fds;
-        uint64_t peer;            /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
-        uint64_t lost;            /* < messages known to have been lost since the last one received */
-        uint64_t token;           /* < of a log: the number of the record, for ipw_ack(); send: with numbers=given the number it is to have */
+        uint64_t peer;  /* < who sent it, on a link with many peers; send on such a link: to this peer only; 0: any */
+        uint64_t lost;  /* < messages known to have been lost since the last one received */
+        uint64_t token; /* < of a log: the number of the record, for ipw_ack(); send: with numbers=given the number it is to have */
         struct ipw_sender sender; /* < */
 };
 

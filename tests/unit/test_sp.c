@@ -164,7 +164,8 @@ static void test_wrong_peers(void **state)
                 const char *text;
         } known[] = {
                 { IPW_PULL, "\0SP\0\0\x20\0\0", 8, EPROTO, "this side is pull and needs push on the other; that is pub (0x0020)" },
-                { IPW_PUSH, HELLO_PUSH, 8, EPROTO, "needs pull on the other; that is push (0x0050): open this one as its partner, or that one as pull" },
+                { IPW_PUSH, HELLO_PUSH, 8, EPROTO,
+                  "needs pull on the other; that is push (0x0050): open this one as its partner, or that one as pull" },
                 { IPW_PAIR, "\0SP\0\0\x11\0\0", 8, EPROTO, "that is pair1" },
                 { IPW_PULL, "\0SP\0\0\x50\0\1", 8, EBADMSG, "nanomsg and nng" },
                 { IPW_PULL, "\377\0\0\0\0\0\0\0\1\177", 10, EBADMSG, "the greeting of ZeroMQ" },
