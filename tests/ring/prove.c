@@ -61,6 +61,7 @@ enum operation {
         PAIR_RECEIVE,
         PAIR_BORROW,
         PUBLISH,
+        PUBLISH_TO_SLEEPERS,
         SUBSCRIBE,
         SUBSCRIBE_LENT,
         JOIN,
@@ -91,6 +92,7 @@ static const struct {
         [PAIR_RECEIVE] = { "pair-receive", IPW_RECV, .pair = true },
         [PAIR_BORROW] = { "pair-borrow-give-back", IPW_RECV, .lent = true, .pair = true },
         [PUBLISH] = { "publish", IPW_SEND, .to_all = true },
+        [PUBLISH_TO_SLEEPERS] = { "publish-to-sleepers", IPW_SEND, .to_all = true },
         [SUBSCRIBE] = { "subscriber-receive", IPW_RECV, .to_all = true },
         [SUBSCRIBE_LENT] = { "subscriber-borrow", IPW_RECV, .lent = true, .to_all = true },
         [JOIN] = { "subscriber-joins", .to_all = true },
@@ -107,11 +109,11 @@ struct world {
         void *image;
         struct ring_shape shape;
         struct ring_words *words;
-        struct ipw_link *in, *out; /* of the survivors */
-        pid_t subject, sleeper;
-        uint64_t tail, head; /* before the operation */
-        bool quick;          /* from system call to system call */
-        char last[80];       /* what happened at the point where it ended */
+        struct ipw_link *in, *out;      /* of the survivors */
+        pid_t subject, sleeper, second; /* of a broadcast two sleep */
+        uint64_t tail, head;            /* before the operation */
+        bool quick;                     /* from system call to system call */
+        char last[80];                  /* what happened at the point where it ended */
 };
 
 static bool every_instruction, matrix;
@@ -133,6 +135,8 @@ static void __attribute__((noreturn, format(printf, 2, 3))) broken(struct world 
                 (void)kill(w->subject, SIGKILL);
         if (w->sleeper > 0)
                 (void)kill(w->sleeper, SIGKILL);
+        if (w->second > 0)
+                (void)kill(w->second, SIGKILL);
         exit(1); /* the janitor takes the ring away */
 }
 
@@ -246,7 +250,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         if (about[operation].pair)
                 l = open_as(w->address, IPW_PAIR);
         else if (about[operation].to_all && operation != JOIN)
-                l = open_as(w->address, operation == PUBLISH ? IPW_PUB : IPW_SUB);
+                l = open_as(w->address, about[operation].way == IPW_SEND ? IPW_PUB : IPW_SUB);
         else if (about[operation].way == IPW_SEND || operation == DETACH)
                 l = open_as(w->address, IPW_PUSH);
         else if (about[operation].way == IPW_RECV || operation == RECEIVE_NOTHING)
@@ -259,6 +263,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         case MEND_SEND:
         case PAIR_SEND:
         case PUBLISH:
+        case PUBLISH_TO_SLEEPERS:
                 r = put(l, 'S', 0, SOON);
                 break;
         case CLAIM:
@@ -326,7 +331,7 @@ static void __attribute__((noreturn)) be_dead(const struct world *w)
 
 static void __attribute__((noreturn)) be_sleeper(const struct world *w)
 {
-        struct ipw_link *l = open_as(w->address, IPW_PULL);
+        struct ipw_link *l = open_as(w->address, about[operation].to_all ? IPW_SUB : IPW_PULL);
         char from;
         int number;
         ssize_t r;
@@ -550,7 +555,8 @@ static void await_sleeper(const struct world *w)
                 if (n <= 0)
                         errx(2, "the sleeper is gone");
                 text[n] = 0;
-                if (load_acquire(&w->words->filled.sleepers) & UINT32_MAX && strstr(text, ") S "))
+                if (__builtin_popcountll(load_acquire(&w->words->filled.sleepers) & UINT32_MAX) == (w->second ? 2 : 1) &&
+                    strstr(text, ") S "))
                         return;
                 (void)sched_yield();
         }
@@ -617,8 +623,15 @@ static void world_make(struct world *w)
                 errx(2, "the one to be stepped did not start");
         if (dead && about[operation].way)
                 let_die(dead);
-        if (about[operation].to_all) /* it has opened, if that is not what it is to do */
+        if (operation == PUBLISH_TO_SLEEPERS) {
+                w->sleeper = start(w, be_sleeper);
+                await_sleeper(w);
+                w->second = w->sleeper;
+                w->sleeper = start(w, be_sleeper);
+                await_sleeper(w);
+        } else if (about[operation].to_all) { /* it has opened, if that is not what it is to do */
                 put_before(w);
+        }
         w->tail = load_acquire(&w->words->tail);
         w->head = load_acquire(&w->words->head);
         w->quick = operation == ATTACH || operation == ATTACH_FIRST || operation == ATTACH_OVER || operation == JOIN;
@@ -750,10 +763,10 @@ static void print_row(const struct world *w, bool committed, bool taken)
 {
         static const char *const sees[] = { "that it is gone", "the message, still there", "the next message; this one was in hand",
                                             "no message",      "the message, whole",       "every message; nobody waits for it" };
-        int which = about[operation].to_all && operation != PUBLISH ? 5
-                    : about[operation].way == IPW_SEND              ? 3 + committed
-                    : about[operation].way == IPW_RECV              ? 1 + taken
-                                                                    : 0;
+        int which = about[operation].to_all && about[operation].way != IPW_SEND ? 5
+                    : about[operation].way == IPW_SEND                          ? 3 + committed
+                    : about[operation].way == IPW_RECV                          ? 1 + taken
+                                                                                : 0;
 
         printf("| %s | %s | %s |\n", about[operation].name, w->last, sees[which]);
 }
@@ -914,6 +927,19 @@ static int put_lap(struct world *w, int64_t timeout)
         return LAP;
 }
 
+/* Both have got the same. Was it the subject's message? */
+static bool sleepers_got_it(struct world *w)
+{
+        bool first = sleeper_got_it(w), second;
+
+        w->sleeper = w->second;
+        w->second = 0;
+        second = sleeper_got_it(w);
+        if (first != second)
+                broken(w, "two sleepers got different messages");
+        return first;
+}
+
 /*
  * A broadcast: the survivors' reader gets all, whatever becomes of the one that is stepped. Killed, it is in nobody's way. Stopped, it may be: then sends time out, and
  * nothing is written over that it has still to receive, also when it is only about to join.
@@ -924,11 +950,15 @@ static void judge_to_all(struct world *w)
         struct ledger g = { 0 };
         ssize_t sent;
 
+        int before = operation == PUBLISH_TO_SLEEPERS ? 0 : BEFORE;
+
         prove_slice = IPW_MS(5); /* a death is found at the end of one */
+        if (fate == FINISH && w->sleeper && !sleepers_got_it(w))
+                broken(w, "the sleepers got another message");
         if (fate != STOP)
                 end_subject(w);
         sent = put(w->out, 'X', 0, fate == STOP ? SHORTLY : SOON);
-        if (sent != SIZE && (fate != STOP || sent != -ETIMEDOUT || operation != PUBLISH))
+        if (sent != SIZE && (fate != STOP || sent != -ETIMEDOUT || about[operation].way != IPW_SEND))
                 broken(w, "the survivors cannot send: %s", strerror((int)-sent));
         drain(w, &g, sent == SIZE);
         if (fate == STOP) {
@@ -937,9 +967,11 @@ static void judge_to_all(struct world *w)
                 (void)finish_subject(w);
                 drain(w, &g, false);
         }
-        if (g.next != BEFORE || g.x != (sent == SIZE))
-                broken(w, "%d messages of %d came", g.next, BEFORE);
-        if (g.s != (operation == PUBLISH && (committed || fate != KILL)))
+        if (w->sleeper && sleepers_got_it(w) && !g.s)
+                broken(w, "a message came to those who slept and to nobody else");
+        if (g.next != before || g.x != (sent == SIZE))
+                broken(w, "%d messages of %d came", g.next, before);
+        if (g.s != (about[operation].way == IPW_SEND && (committed || fate != KILL)))
                 broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
         if (put_lap(w, SOON) != LAP)
                 broken(w, "the survivors wait for who is not there any more");
@@ -1003,6 +1035,8 @@ static void prove(void)
                                 end_subject(&w);
                                 if (w.sleeper && (kill(w.sleeper, SIGKILL) < 0 || waitpid(w.sleeper, NULL, 0) < 0))
                                         err(2, "the sleeper");
+                                if (w.second && (kill(w.second, SIGKILL) < 0 || waitpid(w.second, NULL, 0) < 0))
+                                        err(2, "the other sleeper");
                                 world_end(&w);
                                 break;
                         }
