@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reader's end of a file of lines. It reads ahead, gives out whole lines, and when there is none waits for inotify, whose watch is on
- * the file itself, not on its name. The order never misses a line: read; if nothing came, drain the events; if there were any, read again.
- * What is written after that makes a new event.
+ * the file itself, not on its name. The order never misses a line: read to the end; drain the events; if there were any, read again. What is
+ * written after that makes a new event, so once the end was found there is nothing to read without one.
  *
  * Half a line at the end is forgotten before each wait and read again: its writer may take it back. Readers take no lock: one that was
  * stopped would stop all writers.
@@ -21,8 +21,8 @@ enum { NAME_EVENTS = IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_Q_OVERFLOW }
 
 /*
  * Reads until a whole line is in the buffer: 1. 0: the file ends before that. What is there already is delivered or forgotten. The newline
- * before the line is read again: if it is gone, the file was cut short and has grown since, and what stands here now is the middle of
- * something.
+ * before the line is read again: if it is not there, the file was cut short; if another byte is, it has grown since, and what stands here now
+ * is the middle of something. Then it begins at the start.
  */
 static int fill(struct follower *f)
 {
@@ -36,10 +36,10 @@ static int fill(struct follower *f)
         f->have = 0;
         for (;;) {
                 n = sys_pread("are there lines", file->fd, file->buffer + f->have, file->room - f->have, f->offset + (off_t)f->have);
-                if (n <= 0)
+                if (n < 0 || (n == 0 && !(f->at && f->have == 0)))
                         return (int)n;
                 f->have += (size_t)n;
-                if (f->at && *file->buffer != '\n') {
+                if (f->at && (n == 0 || *file->buffer != '\n')) {
                         f->offset = 0;
                         f->at = f->have = 0;
                         continue;
@@ -54,63 +54,59 @@ static int fill(struct follower *f)
         }
 }
 
-/* Takes all events there are: what happened, 0 for nothing, or -errno. */
+/* Takes all events there are. */
 static int drain(struct follower *f)
 {
         union {
                 struct inotify_event event;
                 char room[1024];
         } in;
-        int happened = 0;
         ssize_t n;
 
-        while ((n = sys_read("what happened to the file", f->events, &in, sizeof(in))) > 0) {
+        do {
                 const struct inotify_event *event;
 
+                n = sys_read("what happened to the file", f->events, &in, sizeof(in));
                 for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(*event) + event->len)) {
                         event = (const struct inotify_event *)(in.room + at);
-                        happened |= (int)event->mask;
+                        f->happened |= (int)event->mask;
+                        f->at_end = false;
                 }
-        }
-        return n == -EAGAIN || n == 0 ? happened : (int)n;
+        } while (n > (ssize_t)sizeof(in) / 2); /* else one more would have found room */
+        return n >= 0 || n == -EAGAIN ? 0 : (int)n;
 }
 
-/* There is no more to read, and something happened: was the file cut short, does its name lead elsewhere? As fill(). */
-static int examine(struct follower *f, int happened)
+/* As fill(), and if there is no more to read looks whether the name leads elsewhere. */
+static int read_on(struct follower *f)
 {
         struct stat st;
         int r;
 
-        r = sys_fstat("was it cut short", f->file.fd, &st);
-        if (r < 0)
-                return r;
-        if (st.st_size < f->offset + (off_t)f->at) {
-                f->offset = 0;
-                f->at = 0;
-                return fill(f);
+        r = fill(f);
+        f->at_end = r == 0;
+        if (r == 0 && f->happened & NAME_EVENTS) {
+                r = file_still_there(&f->file, &st);
+                f->gone = r == -ESTALE;
         }
-        if (!(happened & NAME_EVENTS))
-                return 0;
-        r = file_still_there(&f->file, &st);
-        f->gone = r == -ESTALE;
+        if (f->at_end && r == 0)
+                f->happened = 0;
         return r;
 }
 
-/* As fill(), and looks at what else happened. */
+/* As fill(). Once the end was found, only an event makes it look again. */
 static int advance(struct follower *f)
 {
-        int r, happened;
+        int r;
 
         if (f->gone)
                 return -ESTALE;
-        r = fill(f);
-        if (r != 0)
-                return r;
-        happened = drain(f);
-        if (happened <= 0)
-                return happened;
-        r = fill(f);
-        return r != 0 ? r : examine(f, happened);
+        if (!f->at_end) {
+                r = read_on(f);
+                if (r != 0)
+                        return r;
+        }
+        r = drain(f);
+        return r < 0 || f->at_end ? r : read_on(f);
 }
 
 /* The next line that is to be delivered, without its newline: where it starts; it stays the next until `at` moves on. */

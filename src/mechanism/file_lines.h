@@ -40,6 +40,8 @@ struct follower {
         int events;      /* inotify */
         off_t offset;    /* in the file, of the start of the buffer */
         size_t at, have; /* the buffer holds bytes from 0 to `have`; the next line starts at `at` */
+        bool at_end;     /* all was read that was there when the events were drained last, or after that */
+        int happened;    /* events that were drained, and what they mean for the name is not looked at yet */
         bool unsure;     /* there may be lines, in the buffer or in the file, that make no event */
         bool gone;       /* the name leads elsewhere, and all that was here has been read */
 };
