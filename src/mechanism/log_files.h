@@ -4,7 +4,7 @@
  *      00000000000000000001.log   segments, each named by the sequence of its first record; only the last one grows
  *      control                    locks, and what writers that live at the same time share; worth nothing without them
  *      NAME.share                 a position that receivers share, and what each of them has in hand
- * log.c makes and removes the directory; log_segment.c finds segments and their records; log_append.c is the writer. log_read.c reads, for log_follow.c, the reader
+ * log.c makes and removes the directory; log_segment.c finds segments and their records; log_writer.h says what a writer is made of. log_read.c reads, for log_follow.c, the reader
  * that is for itself, and log_receive.c, receivers that share a position; log_share.c is that position.
  */
 #pragma once
