@@ -594,6 +594,43 @@ static void test_other_users(void **state)
         assert_return_code(chmod(folder, 0700), errno);
 }
 
+/* A link on the way is followed, for folders are often behind one. What another user's link leads to is his, and that is what is looked at. */
+static void test_link_on_the_way(void **state)
+{
+        enum { SOMEBODY = 12345 };
+        char way[128], behind[160];
+        struct ipw_link *in, *out;
+        char guarded = '0';
+        int fd;
+
+        (void)snprintf(way, sizeof(way), "%s/link", folder);
+        (void)snprintf(behind, sizeof(behind), SCHEME "%s/socket", way);
+        assert_return_code(symlink(folder, way), errno);
+        in = talk_open(behind, IPW_PULL);
+        out = open_with("", IPW_PUSH);
+        send_text(out, "the same folder");
+        expect(in, "the same folder");
+        ipw_close(out);
+        ipw_close(in);
+        if (geteuid() != 0)
+                skip();
+        fd = plain_listen();
+        assert_return_code(chown(name, SOMEBODY, (gid_t)-1), errno);
+        assert_return_code(lchown(way, SOMEBODY, (gid_t)-1), errno);
+        talk_refuse(behind, IPW_PUSH, EPERM, "belongs to user 12345");
+        talk_refuse(behind, IPW_PULL, EPERM, "belongs to user 12345");
+        (void)close(fd);
+        talk_refuse(behind, IPW_PULL, EPERM, "belongs to user 12345"); /* dead, and still not ours to remove */
+        assert_return_code(chmod(folder, 01777), errno);               /* as /tmp is: here the kernel may follow no strange link at all */
+        fd = open("/proc/sys/fs/protected_symlinks", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+                assert_int_equal(read(fd, &guarded, 1), 1);
+                (void)close(fd);
+        }
+        talk_refuse(behind, IPW_PUSH, guarded == '0' ? EPERM : EACCES, guarded == '0' ? "belongs to user 12345" : "cannot open the folder");
+        assert_return_code(chmod(folder, 0700), errno);
+}
+
 /* ---- messages ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void test_sizes(void **state)
@@ -1222,6 +1259,7 @@ int main(void)
                 TEST(close_leaves_what_is_not_ours),
                 TEST(keep),
                 TEST(symbolic_link),
+                TEST(link_on_the_way),
                 TEST(swapped_folder),
                 TEST(other_kinds),
                 TEST(bad_addresses),
