@@ -28,7 +28,7 @@
 
 #define USUAL "size=64K"
 #define ALONE "size=64K&producers=1&consumers=1"
-#define BIG   "size=4M&producers=1&consumers=1"
+#define BIG   "size=3145752&producers=1&consumers=1" /* three records of 1 MiB: more would leave the caches sooner */
 
 static const struct row rows[] = {
         { "one way, polling, against a bare hand-over",
