@@ -138,6 +138,36 @@ const struct ipw_probe_process *ipw_probe_process(const struct ipw_probe *, pid_
 const struct ipw_probe_process *ipw_probe_process_at(const struct ipw_probe *, size_t);
 void ipw_probe_free(struct ipw_probe *);
 
+/* ---- what is left over: may it be deleted? --------------------------------------------------------------------------------------------- */
+
+enum {
+        IPW_LEFT_BUSY = 1,    /* somebody uses it */
+        IPW_LEFT_ORPHAN = 2,  /* nobody does, and whose it was has certainly ended without taking it away; nothing unread is in it */
+        IPW_LEFT_UNUSED = 3,  /* nobody does, but it may be kept on purpose: whose it is cannot be known, or something is in it */
+        IPW_LEFT_UNKNOWN = 4, /* what would prove one of these may not be seen by this caller */
+};
+
+struct ipw_left {
+        const struct ipw_probe_object *object;
+        int verdict;    /* IPW_LEFT_* */
+        int precious;   /* with UNUSED: messages that nobody has read, or a semaphore */
+        char text[300]; /* the proof, a sentence: "not attached, and 4711, which made it, has ended" */
+};
+
+/*
+ * Looks at an object of the picture once more, as it is now. Of a file in /dev/shm the kernel is asked who has it, by a lease that is given back at once; who
+ * opens the file in that instant waits for that long, or with O_NONBLOCK is told -EWOULDBLOCK. -ENOENT: it has gone; -EINVAL: not an object
+ * that outlives its users: shm, sem, mq, shm+sysv, mq+sysv and sem+sysv do, while they have a name.
+ */
+int ipw_probe_left(struct ipw_probe *, const struct ipw_probe_object *, struct ipw_left *);
+/*
+ * Removes an object that was judged an orphan, or unused and not precious, of the kinds shm and shm+sysv, if it still is. A file is given another name first, so
+ * that nobody new can come; then the kernel must say again that nobody has it, or it gets its name back. System V memory is closed to
+ * newcomers first, by its mode, which holds for all but who has CAP_IPC_OWNER. 0; -EBUSY with a text: somebody came, and it is as it was; -ENOENT;
+ * -EINVAL another verdict or kind. For all else there is ipw_remove(), which takes it as it is.
+ */
+int ipw_probe_remove(struct ipw_probe *, const struct ipw_left *, struct ipw_why *);
+
 /* ---- rings: who uses one, what waits in it, what the dead have left ------------------------------------------------------------------ */
 
 enum {

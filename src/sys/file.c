@@ -265,6 +265,11 @@ int sys_fstatat_(struct sys_site *site, int dir, const char *name, struct stat *
         THROUGH(fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW), "%d, \"%s\", AT_SYMLINK_NOFOLLOW", dir, name);
 }
 
+int sys_rename_(struct sys_site *site, int dir, const char *from, const char *to)
+{
+        THROUGH(renameat2(dir, from, dir, to, RENAME_NOREPLACE), "%d, \"%.60s\", %d, \"%.60s\", RENAME_NOREPLACE", dir, from, dir, to);
+}
+
 int sys_unlinkat_(struct sys_site *site, int dir, const char *name)
 {
         THROUGH(unlinkat(dir, name, 0), "%d, \"%s\"", dir, name);

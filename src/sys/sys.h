@@ -102,6 +102,7 @@
 #define sys_link(meaning, fd, dir, name)               sys_link_(SYS_SITE("linkat", meaning), fd, dir, name) /* gives what has none a name */
 #define sys_linkat(meaning, dir, from, to)             sys_linkat_(SYS_SITE("linkat", meaning), dir, from, to)
 #define sys_fstatat(meaning, dir, name, st)            sys_fstatat_(SYS_SITE("newfstatat", meaning), dir, name, st) /* never follows a link */
+#define sys_rename(meaning, dir, from, to)             sys_rename_(SYS_SITE("renameat2", meaning), dir, from, to)   /* never replaces */
 #define sys_unlinkat(meaning, dir, name)               sys_unlinkat_(SYS_SITE("unlinkat", meaning), dir, name)
 #define sys_getdents(meaning, dir, list, size)         sys_getdents_(SYS_SITE("getdents64", meaning), dir, list, size)
 #define sys_fstatfs(meaning, fd, st)                   sys_fstatfs_(SYS_SITE("fstatfs", meaning), fd, st)
@@ -274,6 +275,7 @@ int sys_unnamed_(struct sys_site *, int dir, mode_t mode);
 int sys_link_(struct sys_site *, int fd, int dir, const char *name);
 int sys_linkat_(struct sys_site *, int dir, const char *from, const char *to);
 int sys_fstatat_(struct sys_site *, int dir, const char *name, struct stat *);
+int sys_rename_(struct sys_site *, int dir, const char *from, const char *to);
 int sys_unlinkat_(struct sys_site *, int dir, const char *name);
 ssize_t sys_getdents_(struct sys_site *, int dir, void *list, size_t size);
 struct statfs;
