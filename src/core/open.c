@@ -58,7 +58,8 @@ static int check_offered(const struct ipw_mechanism *m, uint32_t caps, unsigned 
         }
         if (!(caps & IPW_CAP_ACCEPT)) {
                 if (*how & (IPW_LISTEN | IPW_DIAL))
-                        return why_set(why, EINVAL, "%s: has no listening and dialling side; leave IPW_LISTEN and IPW_DIAL away",
+                        return why_set(why, EINVAL,
+                                       "%s: has no listening and dialling side; leave IPW_LISTEN and IPW_DIAL (--listen, --dial) away",
                                        m->scheme);
                 return 0;
         }
