@@ -281,6 +281,16 @@ static int sp_pollfd(struct link *l, unsigned direction, struct pollfd *out)
         return 0;
 }
 
+/* What would make this side understand the other. */
+static const char *remedy(const char *likely)
+{
+        if (strcmp(likely, "text") == 0)
+                return ": lines, most likely; give this one framing=line";
+        if (strcmp(likely, "a fragment of framing=frame") == 0)
+                return ": give this one framing=frame";
+        return "";
+}
+
 static int sp_why(struct link *l, unsigned direction, int error, struct ipw_why *why)
 {
         struct sp *sp = of(l);
@@ -295,8 +305,8 @@ static int sp_why(struct link *l, unsigned direction, int error, struct ipw_why 
                 (void)why_set(
                         why, error,
                         "%s: the other side does not speak the protocol of nanomsg and nng (framing=sp); it began with what looks like %s "
-                        "(bytes%s); both sides need the same framing=",
-                        l->caps.stack, likeness(sp->seen, sp->got), hex);
+                        "(bytes%s); both sides need the same framing%s",
+                        l->caps.stack, likeness(sp->seen, sp->got), hex, remedy(likeness(sp->seen, sp->got)));
         else if (error == EPROTO && sp_get(sp->seen, sp->got, &kind) == 1)
                 (void)why_set(
                         why, error,

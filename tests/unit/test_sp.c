@@ -170,8 +170,9 @@ static void test_wrong_peers(void **state)
                 { IPW_PULL, "\0SP\0\0\x50\0\1", 8, EBADMSG, "nanomsg and nng" },
                 { IPW_PULL, "\377\0\0\0\0\0\0\0\1\177", 10, EBADMSG, "the greeting of ZeroMQ" },
                 { IPW_PAIR, "GET / HTTP/1.0\r\n", 16, EBADMSG, "HTTP" },
-                { IPW_PUSH, "hello\n", 6, EBADMSG, "text (bytes 68 65 6c 6c 6f 0a)" },
-                { IPW_PULL, "ipw\1\5\0\0\0", 8, EBADMSG, "a fragment of framing=frame" },
+                { IPW_PUSH, "hello\n", 6, EBADMSG,
+                  "text (bytes 68 65 6c 6c 6f 0a); both sides need the same framing: lines, most likely; give this one framing=line" },
+                { IPW_PULL, "ipw\1\5\0\0\0", 8, EBADMSG, "give this one framing=frame" },
         };
 
         for (size_t i = 0; i < COUNT_OF(known); i++)
