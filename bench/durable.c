@@ -294,6 +294,10 @@ static void sql(sqlite3 *db, const char *text)
 }
 
 /* One table, one row for each record, each durable before the next: journal in WAL mode, synced. */
+/*
+ * One record a transaction, on disk when the call returns, as ack=disk has it. One writer, for SQLite lets no two in at a time: with more of them each waits for
+ * the syncs of the others.
+ */
 static double sqlite_queue(unsigned n)
 {
         sqlite3_stmt *insert;
