@@ -273,6 +273,7 @@ ssize_t ipw_send(struct ipw_link *, const struct ipw_message *, int64_t timeout)
  *   -EPIPE                 the end: every sender is gone and all they sent has been received
  *   -ECONNRESET            another host has vanished: what was sent last may be lost; then -EPIPE
  *   -EBADMSG               the bytes that came are not this framing; the link is of no more use
+ *   -ENOBUFS               ack=consumer: all messages that may be in hand are in this receiver's; ipw_ack() some of them first
  */
 ssize_t ipw_recv(struct ipw_link *, struct ipw_message *, int64_t timeout);
 
