@@ -6,7 +6,7 @@
 
 #include "ipcway.h"
 
-enum { ADDRESS_OPTIONS = 16 };
+enum { ADDRESS_OPTIONS = 24 };
 
 struct ipw_address {
         const struct ipw_mechanism *mechanism;
