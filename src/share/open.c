@@ -90,29 +90,47 @@ static bool seize(const struct share *s)
         return true;
 }
 
-/* Its name, and the file with its locks. `s` is unmapped first: System V asks for that. */
+/*
+ * Its name, and the file with its locks. The lock that says we are alone is kept until the name is gone: else who finds the object marked could finish
+ * the work, make a new one, and see that go.
+ */
 static int erase(struct share *s, const struct ipw_address *a, struct ipw_why *why)
 {
         enum object_kind kind = s->object.kind;
         int id = s->object.id, r;
 
-        share_drop(s);
+        if (kind == OBJECT_SYSV) { /* it asks for that */
+                object_close(&s->object);
+                s->object.data = NULL;
+        }
         r = object_remove(kind, a, why);
         if (kind == OBJECT_SYSV && r == 0)
                 share_locks_remove(id);
+        share_drop(s);
         return r;
+}
+
+/* The memory was removed by other means, or by the one who was last before us. */
+static void leave_removed(struct share *s)
+{
+        if (s->object.kind == OBJECT_SYSV && share_is_last(s->fd))
+                share_locks_remove(s->object.id);
+        share_drop(s);
 }
 
 void share_leave(struct share *s, const struct ipw_address *goes)
 {
+        struct image *image = s->object.data;
+
         share_detach(s);
-        if (share_still_there(s) < 0 && s->object.kind == OBJECT_SYSV && !share_in_use(s->fd))
-                share_locks_remove(s->object.id); /* somebody has removed the memory by other means, and we are the last */
-        else if (goes && share_still_there(s) == 0 && seize(s)) {
+        if (share_still_there(s) < 0) {
+                leave_removed(s);
+        } else if (goes && share_is_last(s->fd) && share_still_there(s) == 0) {
+                store_release(&image->dead, 1);
                 (void)erase(s, goes, NULL);
-                return;
+        } else {
+                share_drop(s);
         }
-        share_drop(s);
 }
 
 static void drop(struct share *s)
@@ -258,7 +276,7 @@ static int join_or_make(const struct object_plan *plan, const struct draft *d, c
                 r = share_locks_open(s, why);
         if (r == 0)
                 r = share_attach(s, request->ways, -1, why);
-        if (r == -EAGAIN && load_acquire(&((struct image *)s->object.data)->dead) && !share_in_use(s->fd)) {
+        if (r == -EAGAIN && load_acquire(&((struct image *)s->object.data)->dead) && !share_in_use(s->fd) && share_has_name(s)) {
                 (void)erase(s, plan->address, NULL);
                 return 1;
         }

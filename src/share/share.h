@@ -81,6 +81,9 @@ void share_mend_all(struct share *, shared64 *mask);
 /* Does somebody have an end of these in hand that it has not opened yet? */
 bool share_end_pending(const struct share *, int side);
 bool share_in_use(int fd);
+/* For who leaves and will close `fd` next: is nobody else there? Then nobody can come, until that is closed. */
+bool share_is_last(int fd);
+bool share_has_name(const struct share *);
 /* 0, or -ESTALE: the object was removed under us. */
 int share_still_there(const struct share *);
 

@@ -208,22 +208,34 @@ bool share_in_use(int fd)
         return sys_lock("does anybody use it", fd, F_OFD_SETLK, &lock) < 0;
 }
 
-int share_still_there(const struct share *s)
+bool share_is_last(int fd)
 {
-        const struct image *image = s->object.data;
+        struct flock lock = byte(F_UNLCK, SHARE_LIFE);
+
+        if (!share_in_use(fd))
+                return true;
+        (void)sys_lock("of two who leave in one moment, one is to find nobody", fd, F_OFD_SETLK, &lock);
+        return !share_in_use(fd);
+}
+
+bool share_has_name(const struct share *s)
+{
         struct shmid_ds ds;
         struct stat st;
 
-        if (load_relaxed(&image->dead))
-                return -ESTALE;
         switch (s->object.kind) {
         case OBJECT_ANONYMOUS:
-                return 0;
+                return true;
         case OBJECT_SYSV:
-                return sys_shmctl("was it removed under us", s->object.id, IPC_STAT, &ds) < 0 || ds.shm_perm.mode & SHM_DEST ? -ESTALE : 0;
+                return sys_shmctl("was it removed under us", s->object.id, IPC_STAT, &ds) == 0 && !(ds.shm_perm.mode & SHM_DEST);
         default:
-                return sys_fstat("was it removed under us", s->object.fd, &st) == 0 && st.st_nlink == 0 ? -ESTALE : 0;
+                return sys_fstat("was it removed under us", s->object.fd, &st) < 0 || st.st_nlink > 0;
         }
+}
+
+int share_still_there(const struct share *s)
+{
+        return !load_relaxed(&((const struct image *)s->object.data)->dead) && share_has_name(s) ? 0 : -ESTALE;
 }
 
 /* ---- coming and going ----------------------------------------------------------------------------------------------------------------- */
