@@ -42,6 +42,8 @@ static void make(struct lane *l)
         link = l->link;
         (void)ipw_close(link);
         l->link = NULL;
+        free(l->memory);
+        l->memory = NULL;
 }
 
 static void unmake(struct lane *l)
