@@ -25,7 +25,8 @@ static inline void message_copy(void *to, const struct ipw_message *m, size_t fr
         char *out = to;
 
         if (__builtin_expect(m->iov == NULL, 1)) {
-                copy_bytes(to, (const char *)m->data + from, size);
+                if (size) /* nothing may lie nowhere */
+                        copy_bytes(to, (const char *)m->data + from, size);
                 return;
         }
         for (unsigned i = 0; size; i++) {

@@ -193,7 +193,7 @@ int explain(struct ipw_probe *p)
                 w->call = p->texts.at + (uintptr_t)w->call;
                 w->object = p->texts.at + (uintptr_t)w->object;
                 w->text = p->texts.at + (uintptr_t)w->text;
-                w->wakers = p->wakers.at + (uintptr_t)w->wakers;
+                w->wakers = p->wakers.at ? p->wakers.at + (uintptr_t)w->wakers : NULL;
         }
         if (p->waits.count)
                 qsort(p->waits.at, p->waits.count, sizeof(*p->waits.at), by_process);

@@ -345,7 +345,8 @@ static void test_race(void **state)
         pid = fork_child();
         if (pid == 0)
                 open_and_look(score);
-        for (unsigned i = 0; i < rounds; i++) {
+        /* at least so many, and until both have won */
+        while (removed < rounds || ((!kept || !score->opened) && removed < 100 * rounds)) {
                 struct ipw_left left;
                 struct stat st;
                 int fd = make_file(name, 100);
@@ -374,7 +375,6 @@ static void test_race(void **state)
         score->done = 1;
         assert_int_equal(reap(pid), 0);
         assert_int_equal(score->robbed, 0);
-        assert_int_equal(removed, rounds);
         assert_true(score->opened > 0 && kept > 0);
         (void)munmap(score, 4096);
 }
