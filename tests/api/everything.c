@@ -307,6 +307,37 @@ static void probes(void)
         (void)close(fds[1]);
 }
 
+/* What this process still uses. */
+static void left_over(void)
+{
+        char place[80];
+        static const int verdicts[] = { IPW_LEFT_BUSY, IPW_LEFT_ORPHAN, IPW_LEFT_UNUSED, IPW_LEFT_UNKNOWN };
+        const struct ipw_probe_object *o;
+        struct ipw_segment *s;
+        struct ipw_left left;
+        struct ipw_probe *p;
+        char address[64];
+        unsigned seen = 0;
+        size_t n;
+
+        (void)snprintf(address, sizeof(address), "shm:/ipcway-everything-%d", getpid());
+        (void)snprintf(place, sizeof(place), "%s?size=4K", address);
+        must(ipw_segment_open(&s, place, IPW_FRESH, &why) == 0);
+        must(ipw_probe_take(&p, IPW_PROBE_OBJECTS, &why) == 0);
+        o = ipw_probe_objects(p, &n);
+        for (size_t i = 0; i < n; i++) {
+                if (strcmp(o[i].address, address) != 0)
+                        continue;
+                seen++;
+                must(ipw_probe_left(p, &o[i], &left) == 0 && left.object == &o[i]);
+                must(left.verdict == verdicts[0] && left.verdict < verdicts[3] && !left.precious && *left.text);
+                must(ipw_probe_remove(p, &left, &why) == -EINVAL);
+        }
+        must(seen == 1);
+        ipw_probe_free(p);
+        must(ipw_segment_close(s) == 0 && ipw_remove(address, &why) == 0);
+}
+
 /* A ring, and this process as its only user. */
 static void rings(void)
 {
@@ -345,6 +376,7 @@ int main(void)
         segments();
         signals();
         probes();
+        left_over();
         rings();
         ipw_trace(NULL, NULL);
         must(system_calls > 0);
