@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ring.h"
+#include "seam.h"
 #include "unit.h"
 
 #include "janitor.h"
@@ -426,9 +427,53 @@ static void test_locks_do_not_stay(void **state)
         clean();
 }
 
+static int before_nothing(struct sys_call *call)
+{
+        return 0;
+}
+
+/* When it has just seen that somebody else is there. */
+static void stop_when_not_alone(struct sys_call *call)
+{
+        if (strcmp(call->site->meaning, "does anybody use it") == 0 && call->result < 0) {
+                sys_hook = NULL;
+                (void)raise(SIGSTOP);
+        }
+}
+
+/* Two leave a ring that goes with the last, and each sees the other: it goes all the same. */
+static void test_two_leave_at_once(void **state)
+{
+        static const struct sys_hook hook = { before_nothing, stop_when_not_alone };
+        const char *address = with("?size=4K&keep=0");
+        struct ipw_link *l;
+        struct ipw_why why;
+        int status;
+        pid_t pid;
+
+        assert_int_equal(ipw_open(&l, address, IPW_PULL, 0, &why), 0);
+        pid = fork_child();
+        if (pid == 0) {
+                struct ipw_link *out;
+
+                if (ipw_open(&out, address, IPW_PUSH, 0, &why) < 0)
+                        _exit(1);
+                sys_hook = &hook;
+                (void)ipw_close(out);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+        assert_true(WIFSTOPPED(status));
+        (void)ipw_close(l);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(reap(pid), 0);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_two_leave_at_once),
                 cmocka_unit_test(test_shape_is_compared),
                 cmocka_unit_test(test_places),
                 cmocka_unit_test(test_removal),
