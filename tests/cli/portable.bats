@@ -8,7 +8,7 @@ portable() { timeout -k 1 15 "$PORTABLE" "$@"; }
 	readelf -d "$PORTABLE" >"$D/needs"
 	sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' "$D/needs" | grep -v '^ld-linux' >"$D/libraries"
 	cat "$D/libraries"
-	! grep -q 'san\.so' "$D/libraries" || skip "built with a sanitizer"
+	! readelf -sW "$PORTABLE" | grep -qE '__(asan|tsan|msan)_init' || skip "built with a sanitizer"
 	[ "$(cat "$D/libraries")" = libc.so.6 ]
 }
 
