@@ -26,10 +26,10 @@
 #include "ipcway.h"
 #include "statistics.h"
 
-enum { GOOD = 196, SIZE = 64, BAD = 4, ROUNDS = 21 };
+enum { GOOD = 196, SIZE = 64, BAD = 4, ROUNDS = 31 };
 static const double KEPT = 0.9; /* of their rate */
 
-static unsigned rounds = ROUNDS, each = 200; /* messages of each good peer in half a round */
+static unsigned rounds = ROUNDS, each = 400; /* messages of each good peer in half a round */
 static char dir[] = "/tmp/ipcway-crowd-XXXXXX";
 static char address[100], path[60];
 static pid_t owner;

@@ -411,10 +411,10 @@ int main(int argc, char **argv)
         } else {
                 (void)fflush(stdout);
                 rounds = quick ? 1 : 5;
-                compare("ack=disk, 16 writers, times as fast as one", one_to_disk, many_to_disk, 10 * scale, 5 * scale, 5, 1);
+                compare("ack=disk, 16 writers, times as fast as one", one_to_disk, many_to_disk, 30 * scale, 30 * scale, 5, 1);
 #ifdef WITH_SQLITE
                 (void)fflush(stdout);
-                compare("ack=disk, 16 writers, times as fast as SQLite's queue", sqlite_queue, many_to_disk, 10 * scale, 5 * scale, 5, 1);
+                compare("ack=disk, 16 writers, times as fast as SQLite's queue", sqlite_queue, many_to_disk, 30 * scale, 30 * scale, 5, 1);
 #else
                 printf("SQLite: not here\n");
 #endif
