@@ -139,7 +139,7 @@ static int judge_in_memory(struct ipw_probe *p, const struct ipw_probe_object *o
 }
 
 /* ".NAME-0123456789abcdef": what stands in for a name while an object is made. */
-static bool is_half_made(const char *name)
+bool left_is_half_made(const char *name)
 {
         const char *dash = strrchr(name, '-');
 
@@ -186,9 +186,9 @@ static int judge_memory(struct ipw_probe *p, const struct ipw_probe_object *o, s
                 out->precious = 1;
                 return verdict(out, IPW_LEFT_UNUSED, "nobody has it open; a semaphore, whose value may mean something to who comes next");
         }
-        if (is_half_made(o->name))
-                return verdict(out, IPW_LEFT_ORPHAN, "half made: whoever was making it has ended");
         r = left_judge_ring(o->address, out);
+        if (left_is_half_made(o->name) && !out->precious) /* what is being removed bears such a name, too, and may hold messages */
+                return verdict(out, IPW_LEFT_ORPHAN, "half made: whoever was making it has ended");
         return r <= 0 ? r : verdict(out, IPW_LEFT_UNUSED, "nobody has it open or mapped; who made it is not known");
 }
 

@@ -10,6 +10,8 @@
 
 /* Can it be left over at all: has it a name, and outlives it its users? */
 bool left_can_be(const struct ipw_probe_object *);
+/* Is that a name that stands in for another while an object is made, or removed? */
+bool left_is_half_made(const char *name);
 /* -ENOENT: it has gone. */
 int left_judge(struct ipw_probe *, const struct ipw_probe_object *, struct ipw_left *);
 

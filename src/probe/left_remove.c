@@ -54,7 +54,9 @@ static bool is_as_judged(const struct ipw_left *left, const char *aside)
         char address[NAME_MAX + 16];
 
         (void)snprintf(address, sizeof(address), "shm:/%s", aside);
-        return left_judge_ring(address, &now) == 1 || (now.verdict == left->verdict && !now.precious);
+        if (left_judge_ring(address, &now) == 1)
+                return true; /* no ring: nothing in it tells more */
+        return !now.precious && now.verdict != IPW_LEFT_BUSY && (now.verdict == left->verdict || left_is_half_made(left->object->name));
 }
 
 static int remove_memory(const struct ipw_left *left, struct ipw_why *why)

@@ -33,6 +33,8 @@ static void clean(void)
                 (void)snprintf(path, sizeof(path), "/dev/shm/%s%s", prefixes[i], name + 1);
                 (void)unlink(path);
         }
+        (void)snprintf(path, sizeof(path), "/dev/shm/.%s-0123456789abcdef", name + 1);
+        (void)unlink(path);
         (void)mq_unlink(name);
         (void)shmctl(shmget(key, 0, 0), IPC_RMID, NULL);
         (void)msgctl(msgget(key, 0), IPC_RMID, NULL);
@@ -178,6 +180,34 @@ static void test_ring(void **state)
         assert_int_equal(ipw_open(&in, address, IPW_PULL | IPW_EXISTING, 0, &why), 0);
         assert_int_equal(ipw_recv(in, &(struct ipw_message){ .data = &(char){ 0 }, .capacity = 1 }, 0), 1);
         (void)ipw_close(in);
+}
+
+/* A ring that was complete but for its name: killed just before it got one, or just before it was removed. */
+static void test_half_made_ring(void **state)
+{
+        char address[120], from[100], to[120], byte[] = "x";
+        struct ipw_link *out;
+        struct ipw_left left;
+        struct ipw_why why;
+
+        (void)snprintf(from, sizeof(from), "/dev/shm%s", name);
+        (void)snprintf(to, sizeof(to), "/dev/shm/.%s-0123456789abcdef", name + 1);
+        for (int unread = 0; unread < 2; unread++) {
+                (void)snprintf(address, sizeof(address), "shm:%s", name);
+                assert_int_equal(ipw_open(&out, address, IPW_PUSH, 0, &why), 0);
+                for (int i = 0; i < unread; i++)
+                        assert_int_equal(ipw_send(out, &(struct ipw_message){ .data = byte, .size = 1 }, 0), 1);
+                (void)ipw_close(out);
+                assert_return_code(rename(from, to), errno);
+                (void)snprintf(address, sizeof(address), "shm:/.%s-0123456789abcdef", name + 1);
+                left = judge(address);
+                assert_int_equal(left.verdict, unread ? IPW_LEFT_UNUSED : IPW_LEFT_ORPHAN);
+                assert_int_equal(left.precious, unread);
+                if (!unread && ipw_probe_remove(probe, &left, &why) < 0)
+                        fail_msg("%s", why.text);
+                assert_int_equal(access(to, F_OK), unread ? 0 : -1);
+        }
+        assert_return_code(unlink(to), errno);
 }
 
 static void test_semaphore(void **state)
@@ -383,7 +413,7 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_teardown(test_##name, after)
         const struct CMUnitTest tests[] = {
-                TEST(memory), TEST(a_lease_is_not_broken), TEST(ring), TEST(semaphore), TEST(queue),
+                TEST(memory), TEST(a_lease_is_not_broken), TEST(ring), TEST(half_made_ring), TEST(semaphore), TEST(queue),
                 TEST(sysv),   TEST(orphan_of_system_v),    TEST(race),
         };
 
