@@ -54,14 +54,6 @@ static int by_number(const void *a, const void *b)
         return *x < *y ? -1 : *x > *y;
 }
 
-struct entry { /* as getdents64(2) fills it in */
-        uint64_t inode;
-        int64_t offset;
-        uint16_t length;
-        unsigned char kind;
-        char name[];
-};
-
 int log_names(int dir, int (*each)(void *context, const char *name), void *context)
 {
         _cleanup_(sys_closep)
@@ -80,7 +72,7 @@ int log_names(int dir, int (*each)(void *context, const char *name), void *conte
         while (r == 0 && (n = sys_getdents("which files are there", fd, names, LIST)) != 0) {
                 if (n < 0)
                         return (int)n;
-                for (const struct entry *e = (void *)names; r == 0 && (const char *)e < names + n;
+                for (const struct sys_entry *e = (void *)names; r == 0 && (const char *)e < names + n;
                      e = (const void *)((const char *)e + e->length))
                         r = each(context, e->name);
         }

@@ -202,18 +202,10 @@ static int refuse_mask(const struct ipw_address *a, const char *tid, uint64_t op
                 a->rest, tid, name, name);
 }
 
-struct entry { /* as getdents64(2) fills it in */
-        uint64_t inode;
-        int64_t offset;
-        uint16_t length;
-        unsigned char kind;
-        char name[];
-};
-
 /* A thread that ends meanwhile blocks enough; one that starts has the mask of one that was looked at. */
 static int check_masks(const struct ipw_address *a, const sigset_t *set, struct ipw_why *why)
 {
-        _Alignas(struct entry) char list[2048];
+        _Alignas(struct sys_entry) char list[2048];
         uint64_t wanted = as_bits(set), mask = 0;
         _cleanup_(sys_closep)
         int tasks = -1;
@@ -224,7 +216,8 @@ static int check_masks(const struct ipw_address *a, const sigset_t *set, struct 
         if (tasks < 0)
                 return why_call(why, tasks, "/proc/self/task", "cannot look at the signal masks of the threads; is /proc mounted?");
         while ((n = sys_getdents("the threads of this process", tasks, list, sizeof(list))) > 0)
-                for (const struct entry *e = (void *)list; (const char *)e < list + n; e = (const void *)((const char *)e + e->length)) {
+                for (const struct sys_entry *e = (void *)list; (const char *)e < list + n;
+                     e = (const void *)((const char *)e + e->length)) {
                         if (e->name[0] == '.')
                                 continue;
                         r = read_mask(tasks, e->name, &mask);

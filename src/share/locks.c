@@ -40,14 +40,6 @@ uint64_t share_locks_mark(const struct stat *st)
 
 /* ---- what others have left ---------------------------------------------------------------------------------------------------------------- */
 
-struct entry { /* as getdents64(2) fills it in */
-        uint64_t inode;
-        int64_t offset;
-        uint16_t length;
-        unsigned char kind;
-        char name[];
-};
-
 /* Does the name speak of memory of ours that is certainly gone? */
 static bool is_stale(const char *name, unsigned long space)
 {
@@ -69,14 +61,15 @@ static bool is_stale(const char *name, unsigned long space)
 
 static void sweep(const char *folder)
 {
-        _Alignas(struct entry) char names[4096];
+        _Alignas(struct sys_entry) char names[4096];
         _cleanup_(sys_closep)
         int dir = sys_open("the files with locks", folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
         unsigned long space = namespace();
         ssize_t n;
 
         while (dir >= 0 && (n = sys_getdents("whose are they", dir, names, sizeof(names))) > 0)
-                for (const struct entry *e = (void *)names; (const char *)e < names + n; e = (const void *)((const char *)e + e->length))
+                for (const struct sys_entry *e = (void *)names; (const char *)e < names + n;
+                     e = (const void *)((const char *)e + e->length))
                         if (is_stale(e->name, space))
                                 (void)sys_unlinkat("its memory is gone", dir, e->name);
 }

@@ -277,6 +277,13 @@ int sys_linkat_(struct sys_site *, int dir, const char *from, const char *to);
 int sys_fstatat_(struct sys_site *, int dir, const char *name, struct stat *);
 int sys_rename_(struct sys_site *, int dir, const char *from, const char *to);
 int sys_unlinkat_(struct sys_site *, int dir, const char *name);
+struct sys_entry { /* as getdents64(2) fills it in; the next one begins `length` bytes behind it */
+        uint64_t inode;
+        int64_t offset;
+        uint16_t length;
+        unsigned char kind;
+        char name[];
+};
 ssize_t sys_getdents_(struct sys_site *, int dir, void *list, size_t size);
 struct statfs;
 int sys_fstatfs_(struct sys_site *, int fd, struct statfs *);
