@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cases.h"
+#include "sanitized.h"
 #include "suite.h"
 
 /* Receiving ends here if asked to. Without this, it ends where the link says so by itself. */
@@ -313,7 +314,8 @@ void case_killed_blocked(struct run *run)
 
 /* ---- killed in the middle ---------------------------------------------------------------------------------------------------------------- */
 
-enum { KILLS = 40, VICTIM_MOST = 300000, SURVIVOR = 1000 };
+/* When the kernel ends somebody is no question to a sanitizer. */
+enum { KILLS = SANITIZED ? 8 : 40, VICTIM_MOST = 300000, SURVIVOR = 1000 };
 
 /* What never fills up would run away from its receiver. */
 static void stay_close(struct run *run, unsigned from, unsigned number)

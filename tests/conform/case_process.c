@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "cases.h"
+#include "sanitized.h"
 #include "suite.h"
 
 /* ---- fork --------------------------------------------------------------------------------------------------------------------------- */
@@ -126,18 +127,6 @@ static struct footprint footprint(void)
         free(lines);
         return f;
 }
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#if !defined(SANITIZED) && defined(__SANITIZE_ADDRESS__)
-#define SANITIZED true
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 static void open_use_close(struct run *run)
 {

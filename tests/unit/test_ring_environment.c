@@ -13,18 +13,11 @@
 #include <time.h>
 
 #include "ring.h"
+#include "sanitized.h"
 #include "talk.h"
 #include "without.h"
 
 #include <ipcway/probe.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* which take more addresses than any limit */
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer))
-#else
-#define SANITIZED 0
-#endif
 
 enum { CANNOT = 77, OTHER = 65534, ANOTHER = 65533, SIZE = 100 };
 

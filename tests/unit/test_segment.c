@@ -18,18 +18,11 @@
 #include "ipcway.h"
 #include "janitor.h"
 #include "object.h"
+#include "sanitized.h"
 #include "sys.h"
 #include "unit.h"
 
 enum { SIZE = 10000 };
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* which take more addresses than any limit */
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer))
-#else
-#define SANITIZED 0
-#endif
 
 static char folder[64];
 static key_t key;
