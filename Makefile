@@ -40,8 +40,8 @@ prove: all
 
 # speed against the raw system calls, in one run
 bench: all
-	ninja -C $(BUILD) bench/bars bench/rings bench/crowd bench/durable
-	status=0; $(BUILD)/bench/bars || status=$$?; $(BUILD)/bench/rings || status=$$?; $(BUILD)/bench/crowd || status=$$?; $(BUILD)/bench/durable $(BUILD) || status=$$?; exit $$status
+	ninja -C $(BUILD) bench/bars bench/rings bench/crowd bench/durable bench/scan
+	status=0; $(BUILD)/bench/bars || status=$$?; $(BUILD)/bench/rings || status=$$?; $(BUILD)/bench/crowd || status=$$?; $(BUILD)/bench/durable $(BUILD) || status=$$?; $(BUILD)/bench/scan $(BUILD)/tool/ipcway || status=$$?; exit $$status
 
 # the command in one file that needs the C library and nothing else, for machines where nothing can be installed
 portable: $(BUILD)/build.ninja
