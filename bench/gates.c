@@ -107,10 +107,10 @@ static void remove_gates(struct channel *c)
                         (void)ipw_remove(c->gate_names[i], &why);
 }
 
-const struct way our_semaphore = {
+const struct bench_way our_semaphore = {
         .make = make_gates, .join = join_gates, .unmake = remove_gates, .acquire = our_acquire, .release = our_release
 };
-const struct way our_lock = {
+const struct bench_way our_lock = {
         .make = make_gates, .join = join_gates, .unmake = remove_gates, .acquire = our_acquire, .release = our_release, .lock = 1
 };
 
@@ -157,7 +157,9 @@ static void remove_sem(struct channel *c)
                         (void)sem_unlink(c->gate_names[i]);
 }
 
-const struct way raw_sem = { .make = make_sem, .join = join_sem, .unmake = remove_sem, .acquire = acquire_sem, .release = release_sem };
+const struct bench_way raw_sem = {
+        .make = make_sem, .join = join_sem, .unmake = remove_sem, .acquire = acquire_sem, .release = release_sem
+};
 
 /* ---- System V semaphores ------------------------------------------------------------------------------------------------------------------ */
 
@@ -200,7 +202,7 @@ static void remove_semop(struct channel *c)
                 (void)semctl(c->queues[0], 0, IPC_RMID);
 }
 
-const struct way raw_semop = {
+const struct bench_way raw_semop = {
         .make = make_semop, .join = join_nothing, .unmake = remove_semop, .acquire = acquire_semop, .release = release_semop
 };
 
@@ -266,12 +268,12 @@ static void release_flock(struct channel *c, int gate)
         check(flock(c->in, LOCK_UN), "flock");
 }
 
-const struct way raw_ofd = {
+const struct bench_way raw_ofd = {
         .make = make_file, .join = join_file, .unmake = remove_file, .acquire = acquire_ofd, .release = release_ofd, .lock = 1
 };
-const struct way raw_fcntl = {
+const struct bench_way raw_fcntl = {
         .make = make_file, .join = join_file, .unmake = remove_file, .acquire = acquire_fcntl, .release = release_fcntl, .lock = 1
 };
-const struct way raw_flock = {
+const struct bench_way raw_flock = {
         .make = make_file, .join = join_file, .unmake = remove_file, .acquire = acquire_flock, .release = release_flock, .lock = 1
 };

@@ -54,28 +54,28 @@ static void join_buffered(struct channel *c, int side)
         join_by(c, side, BUFFER);
 }
 
-static void send_messages(struct channel *c, char (*messages)[SIZE], size_t n)
+static void send_messages(struct channel *c, const char *messages, size_t n)
 {
         const nng_socket *s = c->peer[1];
 
         for (size_t i = 0; i < n; i++) {
                 nng_msg *m;
 
-                check(nng_msg_alloc(&m, SIZE), "nng_msg_alloc");
-                memcpy(nng_msg_body(m), messages[i], SIZE);
+                check(nng_msg_alloc(&m, c->size), "nng_msg_alloc");
+                memcpy(nng_msg_body(m), messages + i * c->size, c->size);
                 check(nng_sendmsg(*s, m, 0), "nng_sendmsg");
         }
 }
 
-static size_t recv_message(struct channel *c, char (*messages)[SIZE], size_t n)
+static size_t recv_message(struct channel *c, char *messages, size_t n)
 {
         const nng_socket *s = c->peer[0];
         nng_msg *m;
 
         check(nng_recvmsg(*s, &m, 0), "nng_recvmsg");
-        if (nng_msg_len(m) != SIZE)
+        if (nng_msg_len(m) != c->size)
                 trouble("nng: a message of %zu bytes", nng_msg_len(m));
-        memcpy(messages[0], nng_msg_body(m), SIZE);
+        memcpy(messages, nng_msg_body(m), c->size);
         nng_msg_free(m);
         return 1;
 }
@@ -85,5 +85,7 @@ static void unmake(struct channel *c)
         (void)unlink(c->names[0] + strlen("ipc://"));
 }
 
-const struct way peer_nng = { .make = make, .join = join, .send = send_messages, .recv = recv_message, .unmake = unmake };
-const struct way peer_nng_buffered = { .make = make, .join = join_buffered, .send = send_messages, .recv = recv_message, .unmake = unmake };
+const struct bench_way peer_nng = { .make = make, .join = join, .send = send_messages, .recv = recv_message, .unmake = unmake };
+const struct bench_way peer_nng_buffered = {
+        .make = make, .join = join_buffered, .send = send_messages, .recv = recv_message, .unmake = unmake
+};

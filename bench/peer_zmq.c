@@ -34,18 +34,18 @@ static void join(struct channel *c, int side)
         c->peer[0] = c->peer[1] = s;
 }
 
-static void send_messages(struct channel *c, char (*messages)[SIZE], size_t n)
+static void send_messages(struct channel *c, const char *messages, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                check(zmq_send(c->peer[1], messages[i], SIZE, 0), "zmq_send");
+                check(zmq_send(c->peer[1], messages + i * c->size, c->size, 0), "zmq_send");
 }
 
-static size_t recv_messages(struct channel *c, char (*messages)[SIZE], size_t n)
+static size_t recv_messages(struct channel *c, char *messages, size_t n)
 {
-        int r = zmq_recv(c->peer[0], messages[0], SIZE, 0);
+        int r = zmq_recv(c->peer[0], messages, c->size, 0);
 
         check(r, "zmq_recv");
-        if (r != SIZE)
+        if ((size_t)r != c->size)
                 trouble("zmq: a message of %d bytes", r);
         return 1;
 }
@@ -55,4 +55,4 @@ static void unmake(struct channel *c)
         (void)unlink(c->names[0] + strlen("ipc://"));
 }
 
-const struct way peer_zmq = { .make = make, .join = join, .send = send_messages, .recv = recv_messages, .unmake = unmake };
+const struct bench_way peer_zmq = { .make = make, .join = join, .send = send_messages, .recv = recv_messages, .unmake = unmake };

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,22 +71,11 @@ const char *make_private_dir(void)
         static char dir[] = "/tmp/ipcway-bars-XXXXXX";
 
         supervisor = getpid();
+        trouble_who = "bars";
         private_dir = mkdtemp(dir);
         if (!private_dir || atexit(leave) != 0)
                 trouble("%s: %s", dir, strerror(errno));
         return private_dir;
-}
-
-void trouble(const char *format, ...)
-{
-        va_list arguments;
-
-        va_start(arguments, format);
-        fputs("bars: ", stderr);
-        vfprintf(stderr, format, arguments);
-        fputc('\n', stderr);
-        va_end(arguments);
-        exit(3);
 }
 
 /* No byte is a newline: files of lines carry it, too. */
@@ -111,23 +99,25 @@ static void check(const char message[SIZE], uint64_t number)
 
 static void ping(struct player *p, struct channel *c, unsigned count)
 {
-        char message[1][SIZE];
+        char message[SIZE];
 
         while (count--) {
-                fill(message[0], p->sent);
+                fill(message, p->sent);
                 c->way->send(c, message, 1);
-                c->way->recv(c, message, 1);
-                check(message[0], p->sent++);
+                while (c->way->recv(c, message, 1) == 0)
+                        ;
+                check(message, p->sent++);
         }
 }
 
 static void pong(struct player *p, struct channel *c, unsigned count)
 {
-        char message[1][SIZE];
+        char message[SIZE];
 
         while (count--) {
-                c->way->recv(c, message, 1);
-                check(message[0], p->seen++);
+                while (c->way->recv(c, message, 1) == 0)
+                        ;
+                check(message, p->seen++);
                 c->way->send(c, message, 1);
         }
 }
@@ -163,7 +153,7 @@ static void send_all(struct player *p, struct channel *c, unsigned count, unsign
         for (; count; count -= batch) {
                 for (unsigned i = 0; i < batch; i++)
                         fill(messages[i], p->sent++);
-                c->way->send(c, messages, batch);
+                c->way->send(c, messages[0], batch);
         }
 }
 
@@ -172,7 +162,7 @@ static void recv_all(struct player *p, struct channel *c, unsigned count, unsign
         char messages[BATCH][SIZE];
 
         while (count) {
-                size_t n = c->way->recv(c, messages, batch < count ? batch : count);
+                size_t n = c->way->recv(c, messages[0], batch < count ? batch : count);
 
                 for (size_t i = 0; i < n; i++)
                         check(messages[i], p->seen++);
@@ -208,13 +198,13 @@ static unsigned burst_of(const struct player *p)
 /* Times only the sends: nobody is asleep on them, none has to wait. Returns ns of one. */
 static double send_bursts(struct player *p, struct channel *c, unsigned count)
 {
-        char messages[BURST][1][SIZE], taken;
+        char messages[BURST][SIZE], taken;
         unsigned burst = burst_of(p);
         double spent = 0, start;
 
         for (unsigned sent = 0; sent < count; sent += burst) {
                 for (unsigned i = 0; i < burst; i++)
-                        fill(messages[i][0], p->sent++);
+                        fill(messages[i], p->sent++);
                 start = now();
                 for (unsigned i = 0; i < burst; i++)
                         c->way->send(c, messages[i], 1);
@@ -445,7 +435,13 @@ int measure_bar(const struct bar *bar, enum measure measure, const struct plan *
                 struct channel *c = &player.channels[which];
 
                 c->address = bar->address;
-                c->polling = measure == POLLING;
+                c->wait = measure == POLLING ? BENCH_POLLING : BENCH_SLEEPING;
+                c->size = SIZE;
+                c->batch = BATCH;
+                c->producers = c->consumers = 1;
+                c->back = 1;
+                c->patience = -1;
+                c->loop = -1;
                 memset(c->fds, 0xff, sizeof(c->fds));
                 memset(c->queues, 0xff, sizeof(c->queues));
         }

@@ -10,10 +10,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "way.h"
 
 static void make(struct channel *c, const char *dir)
 {
@@ -27,26 +28,30 @@ static void join(struct channel *c, int side)
         close(c->fds[!side]);
 }
 
-static void send_one(struct channel *c, char (*messages)[SIZE], size_t n)
+static void send_one(struct channel *c, const char *messages, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (send(c->out, messages[i], SIZE, MSG_NOSIGNAL) != SIZE)
+                if (send(c->out, messages + i * c->size, c->size, MSG_NOSIGNAL) != (ssize_t)c->size)
                         trouble("send: %s", strerror(errno));
 }
 
-static size_t recv_one(struct channel *c, char (*messages)[SIZE], size_t n)
+static size_t recv_one(struct channel *c, char *messages, size_t n)
 {
         ssize_t r;
 
         do
-                r = recv(c->in, messages, SIZE, c->polling ? MSG_DONTWAIT : 0);
-        while (r < 0 && errno == EAGAIN);
-        if (r != SIZE)
+                r = recv(c->in, messages, c->size, c->wait == BENCH_POLLING ? MSG_DONTWAIT : 0);
+        while (r < 0 && errno == EAGAIN && !c->lossy);
+        if (r < 0 && errno == EAGAIN)
+                return 0; /* SO_RCVTIMEO: what was dropped never comes */
+        if (r != (ssize_t)c->size)
                 trouble("recv: %s", r < 0 ? strerror(errno) : "not a whole record");
         return 1;
 }
 
-const struct way raw_seqpacket = { .make = make, .join = join, .send = send_one, .recv = recv_one };
+const struct bench_way raw_seqpacket = {
+        .most = 1 << 17, .make = make, .join = join, .send = send_one, .recv = recv_one, .pair_only = 1, .no_loop = 1
+};
 
 static void epoll_join(struct channel *c, int side)
 {
@@ -59,20 +64,22 @@ static void epoll_join(struct channel *c, int side)
                 trouble("epoll: %s", strerror(errno));
 }
 
-static size_t epoll_recv(struct channel *c, char (*messages)[SIZE], size_t n)
+static size_t epoll_recv(struct channel *c, char *messages, size_t n)
 {
         struct epoll_event event;
         int r;
 
         do
-                r = epoll_wait(c->in, &event, 1, c->polling ? 0 : -1);
+                r = epoll_wait(c->in, &event, 1, c->wait == BENCH_POLLING ? 0 : -1);
         while (r == 0 || (r < 0 && errno == EINTR));
-        if (r < 0 || recv(event.data.fd, messages, SIZE, MSG_DONTWAIT) != SIZE)
+        if (r < 0 || recv(event.data.fd, messages, c->size, MSG_DONTWAIT) != (ssize_t)c->size)
                 trouble("epoll, recv: %s", strerror(errno));
         return 1;
 }
 
-const struct way raw_seqpacket_epoll = { .make = make, .join = epoll_join, .send = send_one, .recv = epoll_recv };
+const struct bench_way raw_seqpacket_epoll = {
+        .most = 1 << 17, .make = make, .join = epoll_join, .send = send_one, .recv = epoll_recv, .pair_only = 1
+};
 
 /* ---- streams ------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -82,21 +89,23 @@ static void stream_make(struct channel *c, const char *dir)
                 trouble("socketpair: %s", strerror(errno));
 }
 
-static size_t stream_recv(struct channel *c, char (*messages)[SIZE], size_t n)
+static size_t stream_recv(struct channel *c, char *messages, size_t n)
 {
         size_t have = 0;
         ssize_t r;
 
         do {
-                r = recv(c->in, messages[0] + have, n * SIZE - have, c->polling ? MSG_DONTWAIT : 0);
+                r = recv(c->in, messages + have, n * c->size - have, c->wait == BENCH_POLLING ? MSG_DONTWAIT : 0);
                 if (r == 0 || (r < 0 && errno != EAGAIN))
                         trouble("recv: %s", r < 0 ? strerror(errno) : "the end");
                 have += r > 0 ? (size_t)r : 0;
-        } while (have == 0 || have % SIZE);
-        return have / SIZE;
+        } while (have == 0 || have % c->size);
+        return have / c->size;
 }
 
-const struct way raw_stream = { .make = stream_make, .join = join, .send = send_one, .recv = stream_recv };
+const struct bench_way raw_stream = {
+        .make = stream_make, .join = join, .send = send_one, .recv = stream_recv, .pair_only = 1, .no_loop = 1
+};
 
 static struct sockaddr_in loopback(int fd)
 {
@@ -123,7 +132,7 @@ static void tcp_make(struct channel *c, const char *dir)
                         trouble("TCP_NODELAY: %s", strerror(errno));
 }
 
-const struct way raw_tcp = { .make = tcp_make, .join = join, .send = send_one, .recv = stream_recv };
+const struct bench_way raw_tcp = { .make = tcp_make, .join = join, .send = send_one, .recv = stream_recv, .pair_only = 1, .no_loop = 1 };
 
 /* ---- datagrams: a receiver and a sender that is connected to it, for each direction -------------------------------------------------------- */
 
@@ -146,6 +155,7 @@ static void dgram_make(struct channel *c, const char *dir)
 
 static void udp_make(struct channel *c, const char *dir)
 {
+        c->lossy = 1;
         for (int i = 0; i < 2; i++) {
                 int *fds = c->fds + 2 * i;
                 struct sockaddr_in to;
@@ -166,5 +176,23 @@ static void dgram_join(struct channel *c, int side)
         close(c->fds[side ? 2 : 0]);
 }
 
-const struct way raw_dgram = { .burst = DGRAM_QUEUE, .make = dgram_make, .join = dgram_join, .send = send_one, .recv = recv_one };
-const struct way raw_udp = { .make = udp_make, .join = dgram_join, .send = send_one, .recv = recv_one };
+static void udp_join(struct channel *c, int side)
+{
+        const struct timeval patience = { .tv_usec = 2000 };
+
+        dgram_join(c, side);
+        if (setsockopt(c->in, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+                trouble("SO_RCVTIMEO: %s", strerror(errno));
+}
+
+const struct bench_way raw_dgram = { .most = 1 << 17,
+                                     .burst = DGRAM_QUEUE,
+                                     .make = dgram_make,
+                                     .join = dgram_join,
+                                     .send = send_one,
+                                     .recv = recv_one,
+                                     .pair_only = 1,
+                                     .no_loop = 1 };
+const struct bench_way raw_udp = {
+        .most = 65507, .make = udp_make, .join = udp_join, .send = send_one, .recv = recv_one, .pair_only = 1, .no_loop = 1
+};

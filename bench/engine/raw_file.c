@@ -8,17 +8,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "way.h"
 
-enum { LINE = SIZE + 1 };
+/* With its newline. */
+static ssize_t line_of(const struct channel *c)
+{
+        return (ssize_t)c->size + 1;
+}
 
 static void make(struct channel *c, const char *dir)
 {
+        c->text = c->grows = 1;
         for (int i = 0; i < 2; i++) {
                 int fd;
 
@@ -38,16 +44,16 @@ static struct {
         off_t end; /* where our last line ended */
 } mine;
 
-static void look(int fd)
+static void look(const struct channel *c)
 {
         char last = '\n';
         struct stat st;
 
         if (fstatat(mine.folder, mine.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != mine.inode)
                 trouble("%s: is another file now", mine.name);
-        if (st.st_size != mine.end && st.st_size && (pread(fd, &last, 1, st.st_size - 1) != 1 || last != '\n'))
+        if (st.st_size != mine.end && st.st_size && (pread(c->out, &last, 1, st.st_size - 1) != 1 || last != '\n'))
                 trouble("%s: ends in half a line", mine.name);
-        mine.end = st.st_size + LINE;
+        mine.end = st.st_size + line_of(c);
 }
 
 /* fds: the events of what is followed, and the folder. */
@@ -56,6 +62,9 @@ static void join(struct channel *c, int side)
         char folder[sizeof(c->names[0])];
         struct stat st;
 
+        c->messages = malloc((size_t)line_of(c));
+        if (!c->messages)
+                trouble("no memory");
         c->out = open(c->names[side], O_RDWR | O_APPEND | O_CLOEXEC);
         c->in = open(c->names[!side], O_RDONLY | O_CLOEXEC);
         c->fds[0] = inotify_init1(IN_CLOEXEC);
@@ -77,38 +86,38 @@ static void lock(int fd, short type)
                 trouble("lock: %s", strerror(errno));
 }
 
-static void send_lines(struct channel *c, char (*messages)[SIZE], size_t n)
+static void send_lines(struct channel *c, const char *messages, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
-                char line[LINE];
+                char *line = c->messages;
 
-                memcpy(line, messages[i], SIZE);
-                line[SIZE] = '\n';
+                memcpy(line, messages + i * c->size, c->size);
+                line[c->size] = '\n';
                 lock(c->out, F_WRLCK);
-                look(c->out);
-                if (write(c->out, line, LINE) != LINE)
+                look(c);
+                if (write(c->out, line, (size_t)line_of(c)) != line_of(c))
                         trouble("write: %s", strerror(errno));
                 lock(c->out, F_UNLCK);
         }
 }
 
-static size_t recv_line(struct channel *c, char (*messages)[SIZE], size_t n)
+static size_t recv_line(struct channel *c, char *messages, size_t n)
 {
-        char line[LINE], events[4096];
-        size_t have = 0;
+        char *line = c->messages, events[4096];
+        ssize_t have = 0;
 
-        while (have < LINE) { /* a line that goes over a page shows itself in two pieces */
-                ssize_t r = read(c->in, line + have, LINE - have);
+        while (have < line_of(c)) { /* a line that goes over a page shows itself in two pieces */
+                ssize_t r = read(c->in, line + have, (size_t)(line_of(c) - have));
 
-                if (r == 0)
+                if (r == 0 && c->wait != BENCH_POLLING)
                         r = read(c->fds[0], events, sizeof(events)) > 0 ? 0 : -1;
                 if (r < 0)
                         trouble("read: %s", strerror(errno));
-                have += (size_t)r;
+                have += r;
         }
-        if (line[SIZE] != '\n')
+        if (line[c->size] != '\n')
                 trouble("no whole line came");
-        memcpy(messages[0], line, SIZE);
+        memcpy(messages, line, c->size);
         return 1;
 }
 
@@ -119,4 +128,6 @@ static void unmake(struct channel *c)
                         (void)unlink(c->names[i]);
 }
 
-const struct way raw_file = { .make = make, .join = join, .send = send_lines, .recv = recv_line, .unmake = unmake };
+const struct bench_way raw_file = {
+        .make = make, .join = join, .send = send_lines, .recv = recv_line, .unmake = unmake, .pair_only = 1, .no_loop = 1
+};

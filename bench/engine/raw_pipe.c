@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pipes and FIFOs by read(2) and write(2): records of a fixed size need no framing, and up to PIPE_BUF bytes stay whole. */
+/* Pipes and FIFOs by read(2) and write(2): records of a fixed size need no framing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "way.h"
 
 static void pipe_make(struct channel *c, const char *dir)
 {
@@ -17,7 +17,7 @@ static void pipe_make(struct channel *c, const char *dir)
 
 static void look_again(struct channel *c)
 {
-        if (c->polling && fcntl(c->in, F_SETFL, fcntl(c->in, F_GETFL) | O_NONBLOCK) < 0)
+        if (c->wait == BENCH_POLLING && fcntl(c->in, F_SETFL, fcntl(c->in, F_GETFL) | O_NONBLOCK) < 0)
                 trouble("O_NONBLOCK: %s", strerror(errno));
 }
 
@@ -30,26 +30,31 @@ static void pipe_join(struct channel *c, int side)
         look_again(c);
 }
 
-static void pipe_send(struct channel *c, char (*messages)[SIZE], size_t n)
+static void pipe_send(struct channel *c, const char *messages, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (write(c->out, messages[i], SIZE) != SIZE)
+                if (write(c->out, messages + i * c->size, c->size) != (ssize_t)c->size) /* a writer that may sleep writes all of it */
                         trouble("write: %s", strerror(errno));
 }
 
-static size_t pipe_recv(struct channel *c, char (*messages)[SIZE], size_t n)
+/* Up to PIPE_BUF bytes come whole; of what is larger the rest is read until it is. */
+static size_t pipe_recv(struct channel *c, char *messages, size_t n)
 {
+        size_t have = 0;
         ssize_t r;
 
-        do
-                r = read(c->in, messages, n * SIZE);
-        while (r < 0 && errno == EAGAIN && c->polling);
-        if (r <= 0 || r % SIZE)
-                trouble("read: %s", r < 0 ? strerror(errno) : "a piece of a record");
-        return (size_t)r / SIZE;
+        do {
+                r = read(c->in, messages + have, n * c->size - have);
+                if (r == 0 || (r < 0 && (errno != EAGAIN || c->wait != BENCH_POLLING)))
+                        trouble("read: %s", r < 0 ? strerror(errno) : "the end");
+                have += r > 0 ? (size_t)r : 0;
+        } while (have == 0 || have % c->size);
+        return have / c->size;
 }
 
-const struct way raw_pipe = { .make = pipe_make, .join = pipe_join, .send = pipe_send, .recv = pipe_recv };
+const struct bench_way raw_pipe = {
+        .make = pipe_make, .join = pipe_join, .send = pipe_send, .recv = pipe_recv, .pair_only = 1, .no_loop = 1
+};
 
 static void fifo_make(struct channel *c, const char *dir)
 {
@@ -78,4 +83,6 @@ static void fifo_unmake(struct channel *c)
                 (void)unlink(c->names[i]);
 }
 
-const struct way raw_fifo = { .make = fifo_make, .join = fifo_join, .send = pipe_send, .recv = pipe_recv, .unmake = fifo_unmake };
+const struct bench_way raw_fifo = {
+        .make = fifo_make, .join = fifo_join, .send = pipe_send, .recv = pipe_recv, .unmake = fifo_unmake, .pair_only = 1, .no_loop = 1
+};
