@@ -375,6 +375,20 @@ static int print_all(const struct ipw_probe *p, const struct arguments *a, const
         return status;
 }
 
+static bool is_about(const char *gap, const char *kind)
+{
+        static const struct {
+                const char *begins, *kinds;
+        } all[] = { { "POSIX", "mq" }, { "Unix", "unix" }, { "sockets", "unix tcp udp" }, { "System V", "shm mq sem" } };
+        char first[16];
+
+        (void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(kind, "+"), kind);
+        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+                if (strncmp(gap, all[i].begins, strlen(all[i].begins)) == 0 && strstr(all[i].kinds, first))
+                        return true;
+        return false;
+}
+
 static void print_gaps(const struct ipw_probe *p, const struct arguments *a)
 {
         const char *const *gaps;
@@ -382,11 +396,10 @@ static void print_gaps(const struct ipw_probe *p, const struct arguments *a)
 
         gaps = ipw_probe_gaps(p, &n);
         for (size_t i = 0; i < n; i++) {
-                bool wanted = a->count == 0;
+                bool wanted = a->count == 0 || strncmp(gaps[i], "processes", 9) == 0;
 
                 for (int k = 0; k < a->count; k++)
-                        wanted |= (strncmp(gaps[i], "POSIX", 5) == 0 && strcmp(a->word[k], "mq") == 0) ||
-                                  (strncmp(gaps[i], "Unix", 4) == 0 && strncmp(a->word[k], "unix", 4) == 0);
+                        wanted |= is_about(gaps[i], a->word[k]);
                 if (wanted)
                         say_note("not seen: %s", gaps[i]);
         }

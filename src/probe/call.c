@@ -417,6 +417,16 @@ static int decode_open(struct work *w)
         return add_target(w, &(struct target){ .key = { .kind = KIND_NEIGHBOUR, .inode = (uint64_t)w->process->pid }, .named = true });
 }
 
+/* Is this child the one that its parent, which may be in another pid namespace than we, calls by that number? */
+static bool child_is(struct work *w, const struct process *child, pid_t which)
+{
+        pid_t numbers[LEVELS];
+
+        if (w->process->depth == 0)
+                return child->pid == which;
+        return numbers_of(w->probe, child, child->pid, numbers) > w->process->depth && numbers[w->process->depth] == which;
+}
+
 static int decode_child(struct work *w, long number)
 {
         int64_t which = (int64_t)(int32_t)w->a[number == SYS_waitid];
@@ -431,7 +441,7 @@ static int decode_child(struct work *w, long number)
         for (uint32_t i = 0; i < w->probe->processes.count && r == 0; i++) {
                 const struct process *child = &w->probe->processes.at[i];
 
-                if (child->parent == w->process->pid && (!one || child->pid == which))
+                if (child->parent == w->process->pid && (!one || child_is(w, child, (pid_t)which)))
                         r = add_target(w, &(struct target){ .key = { .kind = KIND_PROCESS, .inode = (uint64_t)child->pid } });
         }
         if (!w->thread->targets)
@@ -462,6 +472,40 @@ static int decode_shared(struct work *w, const struct mapping *m)
         return add_target(w, &(struct target){ .key = m->key, .named = true });
 }
 
+static bool is_mapped_in(const struct ipw_probe *p, uint32_t process, const struct key *key)
+{
+        for (uint32_t i = 0; i < p->mappings.count; i++)
+                if (p->mappings.at[i].process == process && same_key(&p->mappings.at[i].key, key))
+                        return true;
+        return false;
+}
+
+/*
+ * The thread that has written its own number into memory of this process, or into what several have mapped: a number of its own pid namespace, which need be neither
+ * ours nor that of the one who waits. 0: none that is seen.
+ */
+static pid_t find_owner(struct work *w, pid_t number, const struct mapping *mapping)
+{
+        struct ipw_probe *p = w->probe;
+        pid_t numbers[LEVELS];
+
+        for (uint32_t i = 0; i < p->threads.count; i++) {
+                struct thread *t = &p->threads.at[i];
+                const struct process *process = &p->processes.at[t->process];
+                unsigned n;
+
+                if (mapping ? !is_mapped_in(p, t->process, &mapping->key) : process != w->process)
+                        continue;
+                if (!t->inner) {
+                        n = numbers_of(p, process, t->tid, numbers);
+                        t->inner = n ? numbers[n - 1] : t->tid;
+                }
+                if (t->inner == number)
+                        return t->tid;
+        }
+        return 0;
+}
+
 /* A mutex of the GNU C library: the word, a count, and the thread that holds it. */
 static int decode_futex(struct work *w)
 {
@@ -471,6 +515,7 @@ static int decode_futex(struct work *w)
         uint64_t command = w->a[1] & FUTEX_CMD_MASK;
         const struct mapping *mapping = NULL;
         struct thread *t = w->thread;
+        pid_t owner;
         int r = 0;
 
         if (!(w->a[1] & FUTEX_PRIVATE_FLAG)) {
@@ -482,12 +527,13 @@ static int decode_futex(struct work *w)
         if (r < 0)
                 return r;
         if ((command == FUTEX_WAIT || command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2) && w->a[2] == 2 &&
-            memory(w, w->a[0], &m, sizeof(m)) == 0 && m.word == 2 && m.owner > 0 && m.owner != t->tid) {
+            memory(w, w->a[0], &m, sizeof(m)) == 0 && m.word == 2 && m.owner > 0 && (owner = find_owner(w, m.owner, mapping)) > 0 &&
+            owner != t->tid) {
                 if (mapping)
                         (void)snprintf(t->object, sizeof(t->object), "%.120s", mapping->path);
                 t->memory = true;
                 t->note = "for a mutex";
-                return add_target(w, &(struct target){ .key = { .kind = KIND_THREAD, .inode = (uint64_t)m.owner } });
+                return add_target(w, &(struct target){ .key = { .kind = KIND_THREAD, .inode = (uint64_t)owner } });
         }
         if (mapping)
                 return decode_shared(w, mapping);
@@ -499,7 +545,7 @@ static int decode_futex(struct work *w)
 /* System V: the kernel remembers the last who did something there. It may be the one who will, or who holds it; or not. */
 static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
 {
-        struct key key = { .kind = kind, .inode = w->a[0] & UINT32_MAX };
+        struct key key = { .kind = kind, .device = w->process->ipc, .inode = w->a[0] & UINT32_MAX };
         int r;
 
         r = add_site(w, key);
@@ -513,11 +559,18 @@ static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
         return add_target(w, &(struct target){ .key = key, .named = true, .last = last, .way = way });
 }
 
+/* Each IPC namespace counts for itself. */
+static void name_sysv(struct work *w, const char *what)
+{
+        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V %s id=%d%s", what, (int)w->a[0],
+                       w->process->ipc ? " of another IPC namespace" : "");
+}
+
 static int decode_sysv_queue(struct work *w, bool receives)
 {
-        const struct sysv *queue = find_sysv(w->probe, SYSV_QUEUE, (int)w->a[0]);
+        const struct sysv *queue = w->process->ipc ? NULL : find_sysv(w->probe, SYSV_QUEUE, (int)w->a[0]);
 
-        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V queue id=%d", (int)w->a[0]);
+        name_sysv(w, "queue");
         return add_last(w, KIND_SYSV_QUEUE, queue ? (receives ? queue->sender : queue->receiver) : 0, receives ? IPW_SEND : IPW_RECV);
 }
 
@@ -531,8 +584,8 @@ static int decode_sysv_semaphore(struct work *w)
         uint64_t n = w->a[2];
         pid_t last = 0;
 
-        (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V semaphore id=%d", (int)w->a[0]);
-        if (n <= MOST && memory(w, w->a[1], operations, n * sizeof(operations[0])) == 0)
+        name_sysv(w, "semaphore");
+        if (w->process->ipc == 0 && n <= MOST && memory(w, w->a[1], operations, n * sizeof(operations[0])) == 0)
                 for (uint64_t i = 0; i < n; i++) {
                         const struct sembuf *o = &operations[i];
 

@@ -183,7 +183,7 @@ void fact_missing(struct ipw_probe *p, uint32_t object, const char *name, const 
 
 void gap(struct ipw_probe *p, const char *text)
 {
-        const char **item = list_add(&p->gaps);
+        const char **item = text ? list_add(&p->gaps) : NULL;
 
         if (item)
                 *item = text;
@@ -343,11 +343,35 @@ static void add_waiters(struct ipw_probe *p)
         }
 }
 
+/* What other namespaces have is not ours, though it may be called the same. */
+static void say_apart(struct ipw_probe *p)
+{
+        const struct process *net = NULL, *ipc = NULL;
+
+        for (uint32_t i = 0; i < p->processes.count; i++) {
+                const struct process *one = &p->processes.at[i];
+
+                if (!net && !one->hidden && one->no_net)
+                        net = one;
+                if (!ipc && !one->hidden && one->ipc)
+                        ipc = one;
+        }
+        if (net)
+                gap(p, keep_format(p, "sockets of other network namespaces: nsenter --net --target %d ipcway ls lists those of %s",
+                                   (int)net->pid, net->name));
+        if (ipc)
+                gap(p, keep_format(p, "System V objects of other IPC namespaces: nsenter --ipc --target %d ipcway ls lists those of %s",
+                                   (int)ipc->pid, ipc->name));
+        if (p->nested)
+                gap(p, "processes outside this pid namespace, who may use the same objects");
+}
+
 int collect(struct ipw_probe *p)
 {
         int r;
 
         p->failed = 0;
+        say_apart(p);
         collect_pipes(p);
         collect_unix(p);
         collect_inet(p);

@@ -21,6 +21,8 @@ static void look_inside(struct ipw_probe *p, uint32_t object, const struct key *
                 return;
         }
         r = s->ops->queue(s, name, &queue);
+        if (r == -ENOENT) /* somebody has it open: it is of another namespace, or has lost its name just now */
+                r = -EXDEV;
         if (r == 0 && (queue.file.device != key->device || queue.file.inode != key->inode))
                 r = -EXDEV;
         if (r < 0) {

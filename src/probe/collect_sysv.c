@@ -43,7 +43,7 @@ static void add_memory(struct ipw_probe *p, const struct sysv *one)
                 const struct mapping *m = &p->mappings.at[i];
                 const struct process *process = &p->processes.at[m->process];
 
-                if (m->key.kind != KIND_SYSV_MEMORY || m->key.inode != (uint64_t)(uint32_t)one->id || process->foreign)
+                if (m->key.kind != KIND_SYSV_MEMORY || m->key.device || m->key.inode != (uint64_t)(uint32_t)one->id)
                         continue;
                 seen++;
                 object_user(p, object, process->pid, -1, IPW_USE_MAPS | IPW_USE_READS | (m->writable ? IPW_USE_WRITES : 0U));

@@ -296,6 +296,8 @@ static int how_sure(struct ipw_probe *p, const struct thread *t)
                 return IPW_SURE_POSSIBLE;
         if (needs_all(p, t))
                 return IPW_SURE_CERTAIN;
+        if (p->nested && p->processes.at[t->process].parent == 0)
+                return IPW_SURE_POSSIBLE; /* it came from outside our pid namespace, and who gave it its ends is there */
         for (uint32_t i = 0; i < p->processes.count && p->hidden; i++)
                 if (may_have_an_end(p, &p->processes.at[i], t))
                         return IPW_SURE_POSSIBLE;

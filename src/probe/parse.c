@@ -310,6 +310,20 @@ int parse_call(const char *line, long *number, uint64_t a[6])
         return 0;
 }
 
+/* "NSpid:	4711	12	1" */
+unsigned parse_numbers(const char *status, pid_t out[LEVELS])
+{
+        const char *at;
+        unsigned i = 0;
+        uint64_t n;
+
+        if (!line_value(status, "NSpid:", &at))
+                return 0;
+        while (i < LEVELS && next_number(&at, 10, &n) && n <= INT32_MAX)
+                out[i++] = (pid_t)n;
+        return i;
+}
+
 bool line_value(const char *text, const char *key, const char **value)
 {
         size_t size = strlen(key);

@@ -32,8 +32,8 @@ void *list_add_(void **at, uint32_t *count, uint32_t *room, size_t size)
         return item;
 }
 
-enum link { MOUNTS, ROOT, IPC, LINKS };
-static const char *const links[LINKS] = { "ns/mnt", "root", "ns/ipc" };
+enum link { MOUNTS, ROOT, IPC, NET, LINKS };
+static const char *const links[LINKS] = { "ns/mnt", "root", "ns/ipc", "ns/net" };
 
 struct walk {
         struct ipw_probe *probe;
@@ -178,6 +178,24 @@ static void read_status(struct process *process, const char *text)
         }
 }
 
+static void read_numbers(struct thread *t, struct process *process, const char *text)
+{
+        pid_t numbers[LEVELS];
+        unsigned n = parse_numbers(text, numbers);
+
+        t->inner = n ? numbers[n - 1] : t->tid;
+        if (process && n)
+                process->depth = n - 1;
+}
+
+unsigned numbers_of(struct ipw_probe *p, const struct process *process, pid_t thread, pid_t out[LEVELS])
+{
+        char path[64], text[4096];
+
+        (void)snprintf(path, sizeof(path), "%d/task/%d/status", (int)process->pid, (int)thread);
+        return p->source->ops->read(p->source, path, text, sizeof(text)) < 0 ? 0 : parse_numbers(text, out);
+}
+
 /* Where a thread is; with `process`, also what its status says of that. */
 static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, struct process *process)
 {
@@ -199,6 +217,7 @@ static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, stru
                 return (int)n;
         if (process)
                 read_status(process, text);
+        read_numbers(t, process, text);
         if (line_value(text, "voluntary_ctxt_switches:", &value))
                 t->switches = strtoull(value, NULL, 10);
         if (!line_value(text, "State:", &value) || *value == 'Z' || *value == 'X')
@@ -251,6 +270,7 @@ static int look_again(struct ipw_probe *p)
 
 static void read_own_links(struct ipw_probe *p, char own[LINKS][64])
 {
+        static const char outermost[] = "pid:[4026531836]"; /* has this number by agreement */
         char path[64];
 
         for (int i = 0; i < LINKS; i++) {
@@ -258,16 +278,37 @@ static void read_own_links(struct ipw_probe *p, char own[LINKS][64])
                 if (p->source->ops->link(p->source, path, own[i], sizeof(own[i])) < 0)
                         own[i][0] = 0; /* then nobody's is the same */
         }
+        p->nested = p->source->ops->link(p->source, "self/ns/pid", path, sizeof(path)) >= 0 && strcmp(path, outermost) != 0;
+}
+
+static bool read_link(struct walk *w, enum link which, char its[64])
+{
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "%d/%s", (int)w->pid, links[which]);
+        return w->probe->source->ops->link(w->probe->source, path, its, 64) >= 0;
 }
 
 /* Is this link of the process what it is of ours? */
 static bool same_link(struct walk *w, enum link which)
 {
-        struct source *s = w->probe->source;
-        char path[64], its[64];
+        char its[64];
 
-        (void)snprintf(path, sizeof(path), "%d/%s", (int)w->pid, links[which]);
-        return s->ops->link(s, path, its, sizeof(its)) >= 0 && strcmp(w->own[which], its) == 0;
+        return read_link(w, which, its) && strcmp(w->own[which], its) == 0;
+}
+
+/* "ipc:[4026531839]": 0: as ours; else its number. */
+static uint64_t other_than_ours(struct walk *w, enum link which)
+{
+        char its[64];
+        const char *number;
+
+        if (!w->own[which][0])
+                return 0; /* a kernel that has one for all */
+        if (!read_link(w, which, its))
+                return UINT64_MAX; /* may not be seen */
+        number = strchr(its, '[');
+        return strcmp(w->own[which], its) == 0 ? 0 : number ? strtoull(number + 1, NULL, 10) : UINT64_MAX;
 }
 
 static int add_process(void *context, const char *name)
@@ -303,9 +344,10 @@ static int add_process(void *context, const char *name)
         process->parent = line.parent;
         process->started = line.started;
         if (p->what & IPW_PROBE_OBJECTS) {
+                process->no_net = other_than_ours(w, NET);
                 process->apart = !same_link(w, MOUNTS) || !same_link(w, ROOT);
-                process->foreign = !same_link(w, IPC);
         }
+        process->ipc = other_than_ours(w, IPC);
 
         (void)snprintf(path, sizeof(path), "%d/fd", (int)w->pid);
         r = s->ops->list(s, path, add_hold, w);

@@ -20,9 +20,9 @@ enum kind {
         KIND_THREAD,         /* inode is a thread: it lets a lock in memory go */
         KIND_LOCK,           /* device, inode of the file */
         KIND_MEMORY,         /* device, inode: what several have mapped; a POSIX semaphore, too */
-        KIND_SYSV_MEMORY,    /* inode is the id */
-        KIND_SYSV_QUEUE,     /* inode is the id */
-        KIND_SYSV_SEMAPHORE, /* inode is the id */
+        KIND_SYSV_MEMORY,    /* inode is the id, device as `ipc` of a process */
+        KIND_SYSV_QUEUE,     /* the same */
+        KIND_SYSV_SEMAPHORE, /* the same */
         KIND_NEIGHBOUR,      /* inode is a pid: who shares memory with it */
         KIND_EVENT,          /* inode is an eventfd's number */
         KIND_DESCRIPTOR,     /* device is a pid, inode one of its descriptors: what cannot be told to be the same elsewhere */
@@ -52,14 +52,18 @@ struct mapping {
         const char *path;
 };
 
+enum { LEVELS = 33 }; /* of pid namespaces, as many as the kernel has */
+
 struct process {
         pid_t pid, parent;
         uid_t uid;
         char name[32];
-        bool hidden;  /* its descriptors may not be seen */
-        bool apart;   /* its paths are not ours */
-        bool foreign; /* its System V objects are not ours */
-        bool no_map;  /* what it has in memory may not be seen */
+        bool hidden;    /* its descriptors may not be seen */
+        bool apart;     /* its paths are not ours */
+        uint64_t ipc;   /* 0: its System V objects are ours; else in which namespace they are */
+        unsigned depth; /* how many pid namespaces lie between ours and its own */
+        bool no_net;    /* it is in another network namespace */
+        bool no_map;    /* what it has in memory may not be seen */
         uint32_t first_hold, holds, first_thread, threads;
         uint64_t started; /* clock ticks since the machine was */
         uint64_t pending, blocked, ignored, caught;
@@ -87,7 +91,7 @@ enum state { RUNS, SLEEPS, STOPPED, HIDDEN };
 
 struct thread {
         uint32_t process;
-        pid_t tid;
+        pid_t tid, inner; /* inner: as its own pid namespace counts; 0: not read yet */
         enum state state;
         /* as /proc has it */
         char line[160];
@@ -196,6 +200,7 @@ struct ipw_probe {
         int failed;           /* the first error of collect() */
         size_t hidden;
         bool no_sockets; /* the kernel does not tell which sockets belong together */
+        bool nested;     /* there may be processes outside our pid namespace */
         bool sorted;     /* processes are, by their numbers */
         bool mapped;     /* mappings have been read */
         bool listed;     /* files have been */
@@ -216,6 +221,8 @@ int scan_files(struct ipw_probe *);                                             
 int scan_locks(struct ipw_probe *);
 int scan_sysv(struct ipw_probe *);
 int decode(struct ipw_probe *, struct thread *); /* what it waits for */
+/* parse_numbers() of a thread as it is now */
+unsigned numbers_of(struct ipw_probe *, const struct process *, pid_t thread, pid_t out[LEVELS]);
 bool same_key(const struct key *, const struct key *);
 int key_of_fd(const struct ipw_probe *, const struct process *, int fd, const struct hold **);
 const struct unix_socket *find_socket(const struct ipw_probe *, uint64_t inode);
@@ -267,7 +274,9 @@ int parse_call(const char *line, long *number, uint64_t arguments[6]);
 int parse_mapping(const char *line, struct mapping *, bool *shared, const char **path); /* path: "" or to the end of the line */
 int parse_mount(const char *line, struct mount *);
 int parse_sysv(const char *line, enum sysv_kind, struct sysv *);
-int parse_inet(const char *line, bool tcp, struct inet_socket *);       /* of net/tcp, net/udp6, ... */
+int parse_inet(const char *line, bool tcp, struct inet_socket *); /* of net/tcp, net/udp6, ... */
+/* What a process or thread is called: in our pid namespace first, then in each below, last in its own. How many those are; 0: the kernel does not say. */
+unsigned parse_numbers(const char *status, pid_t out[LEVELS]);
 bool next_number(const char **at, int base, uint64_t *);                /* after blanks; moves on behind it */
 bool line_value(const char *text, const char *key, const char **value); /* "Uid:" at the beginning of a line */
 char *next_line(char **at);                                             /* cut out; NULL: no more */

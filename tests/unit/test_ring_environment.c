@@ -4,14 +4,13 @@
  * child, in namespaces of its own where it needs such. What cannot be made here (a user namespace may be forbidden) is skipped.
  */
 #include <dirent.h>
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "own_machine.h"
 #include "ring.h"
 #include "sanitized.h"
 #include "talk.h"
@@ -19,7 +18,7 @@
 
 #include <ipcway/probe.h>
 
-enum { CANNOT = 77, OTHER = 65534, ANOTHER = 65533, SIZE = 100 };
+enum { OTHER = 65534, ANOTHER = 65533, SIZE = 100 };
 
 static char folder[60], file[80], shm_name[60], address[3][120];
 static key_t key;
@@ -114,34 +113,6 @@ static void in_child(void (*body)(void))
         if (status == CANNOT)
                 skip();
         assert_int_equal(status, 0);
-}
-
-static void write_to(const char *path, const char *text)
-{
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        if (fd < 0 || write(fd, text, strlen(text)) < 0)
-                _exit(CANNOT);
-        (void)close(fd);
-}
-
-/* As root, or in a user namespace in which we are who we were. */
-static void own_machine(int flags)
-{
-        unsigned user = geteuid(), group = getegid();
-        char map[60];
-
-        if (unshare(flags) < 0) {
-                if (unshare(flags | CLONE_NEWUSER) < 0)
-                        _exit(CANNOT);
-                (void)snprintf(map, sizeof(map), "%u %u 1", user, user);
-                write_to("/proc/self/uid_map", map);
-                write_to("/proc/self/setgroups", "deny");
-                (void)snprintf(map, sizeof(map), "%u %u 1", group, group);
-                write_to("/proc/self/gid_map", map);
-        }
-        if (flags & CLONE_NEWNS && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-                _exit(CANNOT);
 }
 
 /* ---- no room ------------------------------------------------------------------------------------------------------------------------------------ */
