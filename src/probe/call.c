@@ -545,7 +545,7 @@ static int decode_futex(struct work *w)
 /* System V: the kernel remembers the last who did something there. It may be the one who will, or who holds it; or not. */
 static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
 {
-        struct key key = { .kind = kind, .device = w->process->ipc, .inode = w->a[0] & UINT32_MAX };
+        struct key key = { .kind = kind, .device = other_than_ours(w->probe, w->process, IPC), .inode = w->a[0] & UINT32_MAX };
         int r;
 
         r = add_site(w, key);
@@ -560,15 +560,20 @@ static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
 }
 
 /* Each IPC namespace counts for itself. */
+static bool is_foreign(struct work *w)
+{
+        return other_than_ours(w->probe, w->process, IPC) != 0;
+}
+
 static void name_sysv(struct work *w, const char *what)
 {
         (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V %s id=%d%s", what, (int)w->a[0],
-                       w->process->ipc ? " of another IPC namespace" : "");
+                       is_foreign(w) ? " of another IPC namespace" : "");
 }
 
 static int decode_sysv_queue(struct work *w, bool receives)
 {
-        const struct sysv *queue = w->process->ipc ? NULL : find_sysv(w->probe, SYSV_QUEUE, (int)w->a[0]);
+        const struct sysv *queue = is_foreign(w) ? NULL : find_sysv(w->probe, SYSV_QUEUE, (int)w->a[0]);
 
         name_sysv(w, "queue");
         return add_last(w, KIND_SYSV_QUEUE, queue ? (receives ? queue->sender : queue->receiver) : 0, receives ? IPW_SEND : IPW_RECV);
@@ -585,7 +590,7 @@ static int decode_sysv_semaphore(struct work *w)
         pid_t last = 0;
 
         name_sysv(w, "semaphore");
-        if (w->process->ipc == 0 && n <= MOST && memory(w, w->a[1], operations, n * sizeof(operations[0])) == 0)
+        if (!is_foreign(w) && n <= MOST && memory(w, w->a[1], operations, n * sizeof(operations[0])) == 0)
                 for (uint64_t i = 0; i < n; i++) {
                         const struct sembuf *o = &operations[i];
 

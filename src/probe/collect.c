@@ -27,17 +27,10 @@ static size_t rank(const char *kind)
 
 /* ---- making them ------------------------------------------------------------------------------------------------------------------------ */
 
-static uint32_t hash(const struct key *key)
-{
-        uint64_t h = (uint64_t)key->kind * 0x9e3779b97f4a7c15U ^ key->device * 0xc2b2ae3d27d4eb4fU ^ key->inode * 0x165667b19e3779f9U;
-
-        return (uint32_t)((h ^ h >> 29) * 0xbf58476d1ce4e5b9U >> 32);
-}
-
 /* Where it stands in the index, or would. */
 static uint32_t slot_of(const struct ipw_probe *p, const struct key *key)
 {
-        uint32_t at = hash(key) & (p->index_size - 1);
+        uint32_t at = hash_key(key) & (p->index_size - 1);
 
         while (p->index[at] && !same_key(&p->objects.at[p->index[at] - 1].key, key))
                 at = (at + 1) & (p->index_size - 1);
@@ -343,6 +336,24 @@ static void add_waiters(struct ipw_probe *p)
         }
 }
 
+/* Known to be in another one; who has ended meanwhile is in none. */
+static bool is_elsewhere(struct ipw_probe *p, const struct process *process, enum own_link which)
+{
+        uint64_t other = process->hidden ? 0 : other_than_ours(p, process, which);
+
+        return other != 0 && other != UINT64_MAX;
+}
+
+/* Sockets of its network namespace are in no list of ours, if it has any. */
+static bool has_other_sockets(struct ipw_probe *p, const struct process *process)
+{
+        uint32_t i = process->first_hold, end = i + process->holds;
+
+        while (i < end && p->holds.at[i].key.kind != KIND_SOCKET)
+                i++;
+        return i < end && is_elsewhere(p, process, NET);
+}
+
 /* What other namespaces have is not ours, though it may be called the same. */
 static void say_apart(struct ipw_probe *p)
 {
@@ -351,9 +362,9 @@ static void say_apart(struct ipw_probe *p)
         for (uint32_t i = 0; i < p->processes.count; i++) {
                 const struct process *one = &p->processes.at[i];
 
-                if (!net && !one->hidden && one->no_net)
+                if (!net && has_other_sockets(p, one))
                         net = one;
-                if (!ipc && !one->hidden && one->ipc)
+                if (!ipc && is_elsewhere(p, one, IPC))
                         ipc = one;
         }
         if (net)

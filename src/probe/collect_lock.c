@@ -31,21 +31,46 @@ static void add_lock(struct ipw_probe *p, const struct lock *l)
                 object_user(p, object, l->pid, -1, l->waits ? IPW_USE_WAITS : IPW_USE_HOLDS);
 }
 
+/* The name of a folder or a device was not asked for when it was met: a lock on one is rare. NULL: it is not there any more. */
+static const char *path_of(struct ipw_probe *p, const struct process *process, const struct hold *h)
+{
+        struct source *s = p->source;
+        char path[64], to[4096];
+        struct look look;
+
+        if (h->path)
+                return h->path;
+        (void)snprintf(path, sizeof(path), "%d/fd/%d", (int)process->pid, h->fd);
+        if (s->ops->link(s, path, to, sizeof(to)) < 0 || to[0] != '/' || s->ops->look(s, path, true, &look) < 0 ||
+            look.device != h->key.device || look.inode != h->key.inode)
+                return NULL;
+        return keep(p, to);
+}
+
+static void add_holder(struct ipw_probe *p, const struct hold *h)
+{
+        const struct process *process = &p->processes.at[h->process];
+        struct key key = { .kind = KIND_LOCK, .device = h->key.device, .inode = h->key.inode };
+        uint32_t object = h->key.device || h->key.inode ? object_find(p, &key) : NO_OBJECT;
+        const char *path;
+        int r;
+
+        if (object == NO_OBJECT)
+                return;
+        path = object_of(p, object)->name[0] ? NULL : path_of(p, process, h);
+        if (path)
+                object_name(p, object, h->named && !is_apart(p, process), bare_path(p, path, h->named));
+        r = holds_lock(p, h, NULL);
+        if (r < 0)
+                p->failed = r;
+        if (r > 0)
+                object_user(p, object, process->pid, h->fd, IPW_USE_HOLDS);
+}
+
 void collect_locks(struct ipw_probe *p)
 {
         for (uint32_t i = 0; i < p->locks.count; i++)
                 add_lock(p, &p->locks.at[i]);
-        for (uint32_t i = 0; i < p->holds.count && p->locks.count; i++) {
-                const struct hold *h = &p->holds.at[i];
-                const struct process *process = &p->processes.at[h->process];
-                struct key key = { .kind = KIND_LOCK, .device = h->key.device, .inode = h->key.inode };
-                uint32_t object = h->key.device || h->key.inode ? object_find(p, &key) : NO_OBJECT;
-
-                if (object == NO_OBJECT)
-                        continue;
-                if (h->path && !object_of(p, object)->name[0])
-                        object_name(p, object, h->named && !process->apart, bare_path(p, h->path, h->named));
-                if (holds_lock(p, process, h, NULL))
-                        object_user(p, object, process->pid, h->fd, IPW_USE_HOLDS);
-        }
+        for (uint32_t i = 0; i < p->holds.count && p->locks.count; i++)
+                add_holder(p, &p->holds.at[i]);
 }

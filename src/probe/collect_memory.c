@@ -54,7 +54,7 @@ static void name_nameless(struct ipw_probe *p, uint32_t object, const struct pro
         r = p->source->ops->look(p->source, where, true, &look);
         if (r == 0 && (look.inode != o->inode || look.device != o->device))
                 r = -ENOENT;
-        object_name(p, object, file && !process->apart && r == 0 && look.names > 0, bare_path(p, path, r == 0 && look.names > 0));
+        object_name(p, object, file && r == 0 && look.names > 0 && !is_apart(p, process), bare_path(p, path, r == 0 && look.names > 0));
         source = keep_format(p, "/proc/%s", where);
         if (!source)
                 return;

@@ -5,10 +5,10 @@
  */
 #include "collect.h"
 
-static void name_pipe(struct ipw_probe *p, uint32_t object, const char *path, bool named, bool apart)
+static void name_pipe(struct ipw_probe *p, uint32_t object, const char *path, bool named, const struct process *process)
 {
         if (path)
-                object_name(p, object, named && !apart, bare_path(p, path, named));
+                object_name(p, object, named && !is_apart(p, process), bare_path(p, path, named));
         else
                 object_name(p, object, false, "");
         fact_missing(p, object, "bytes", "", -EOPNOTSUPP, "not looked at: a copy of its descriptor would keep its end open");
@@ -27,7 +27,7 @@ void collect_pipes(struct ipw_probe *p)
                         continue;
                 object = object_at(p, &h->key, h->path ? "fifo" : "pipe", &fresh);
                 if (fresh)
-                        name_pipe(p, object, h->path, h->named, process->apart);
+                        name_pipe(p, object, h->path, h->named, process);
                 object_user(p, object, process->pid, h->fd, how_of(h));
         }
         for (uint32_t i = 0; i < p->sites.count; i++) { /* blocked in open(2): nobody has it yet */
@@ -38,6 +38,6 @@ void collect_pipes(struct ipw_probe *p)
                         continue;
                 object = object_at(p, &p->sites.at[i].key, "fifo", &fresh);
                 if (fresh)
-                        name_pipe(p, object, t->object, t->object[0] == '/', p->processes.at[t->process].apart);
+                        name_pipe(p, object, t->object, t->object[0] == '/', &p->processes.at[t->process]);
         }
 }

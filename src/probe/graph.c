@@ -17,21 +17,39 @@ static bool in_the_way(const struct lock *l, const struct target *t)
                (l->kind == LOCK_FLOCK) == t->flock && l->from <= t->to && t->from <= l->to && (l->exclusive || !t->shared);
 }
 
-/* Does this descriptor hold a lock there? "lock:	1: OFDLCK  ADVISORY  WRITE -1 fd:00:1234 0 EOF" */
-bool holds_lock(struct ipw_probe *p, const struct process *process, const struct hold *h, const struct target *t)
+/* Which locks a descriptor holds: "lock:	1: OFDLCK  ADVISORY  WRITE -1 fd:00:1234 0 EOF". Each is asked once, however many wait. */
+static int ask_for_locks(struct ipw_probe *p, struct hold *h)
 {
         struct source *s = p->source;
         char path[64], text[4096];
         const char *at = text;
-        struct lock lock;
+        struct lock lock, *item;
 
-        (void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)process->pid, h->fd);
+        h->asked = true;
+        h->first_lock = p->held.count;
+        (void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)p->processes.at[h->process].pid, h->fd);
         if (s->ops->read(s, path, text, sizeof(text)) < 0)
-                return false;
-        while (line_value(at, "lock:", &at))
-                if (parse_lock(at, &lock) == 0 && !lock.waits && (!t || in_the_way(&lock, t)))
-                        return true;
-        return false;
+                return 0;
+        while (line_value(at, "lock:", &at)) {
+                if (parse_lock(at, &lock) < 0 || lock.waits)
+                        continue;
+                item = list_add(&p->held);
+                if (!item)
+                        return -ENOMEM;
+                *item = lock;
+                h->locks++;
+        }
+        return 0;
+}
+
+int holds_lock(struct ipw_probe *p, const struct hold *hold, const struct target *t)
+{
+        struct hold *h = &p->holds.at[hold - p->holds.at];
+        int r = h->asked ? 0 : ask_for_locks(p, h);
+
+        for (uint32_t i = h->first_lock; i < h->first_lock + h->locks && r == 0; i++)
+                r = !t || in_the_way(&p->held.at[i], t);
+        return r;
 }
 
 static int add_waker(struct ipw_probe *p, struct thread *t, pid_t pid)
@@ -51,6 +69,7 @@ static int add_waker(struct ipw_probe *p, struct thread *t, pid_t pid)
 
 static int find_lockers(struct ipw_probe *p, struct thread *t, const struct target *target)
 {
+        struct key file = { .kind = KIND_FILE, .device = target->key.device, .inode = target->key.inode };
         bool unnamed = false;
         int r = 0;
 
@@ -64,13 +83,10 @@ static int find_lockers(struct ipw_probe *p, struct thread *t, const struct targ
                 else
                         unnamed = true; /* it belongs to a descriptor that several processes may share */
         }
-        for (uint32_t i = 0; i < p->holds.count && r == 0 && unnamed; i++) {
-                const struct hold *h = &p->holds.at[i];
-                const struct process *process = &p->processes.at[h->process];
-
-                if (h->key.kind == KIND_FILE && h->key.device == target->key.device && h->key.inode == target->key.inode &&
-                    holds_lock(p, process, h, target))
-                        r = add_waker(p, t, process->pid);
+        for (const struct hold *h = unnamed ? first_hold_of(p, &file) : NULL; h && r == 0; h = next_hold_of(p, h)) {
+                r = holds_lock(p, h, target);
+                if (r > 0)
+                        r = add_waker(p, t, p->processes.at[h->process].pid);
         }
         return r;
 }
@@ -136,12 +152,9 @@ static int find_wakers(struct ipw_probe *p, struct thread *t)
                                         r = add_waker(p, t, p->processes.at[p->threads.at[i].process].pid);
                         }
                 else
-                        for (uint32_t i = 0; i < p->holds.count && r == 0; i++) {
-                                const struct hold *h = &p->holds.at[i];
-
-                                if (same_key(&h->key, &target.key) && (!target.way || h->ways & target.way))
+                        for (const struct hold *h = first_hold_of(p, &target.key); h && r == 0; h = next_hold_of(p, h))
+                                if (!target.way || h->ways & target.way)
                                         r = add_waker(p, t, p->processes.at[h->process].pid);
-                        }
         }
         if (!t->wakers)
                 t->anybody = true; /* whoever it is cannot be seen, or is gone meanwhile */

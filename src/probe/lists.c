@@ -283,7 +283,9 @@ static int add_mapping(struct ipw_probe *p, uint32_t process, const char *line)
                 return 0;
         mapping.process = process;
         if (begins(path, "/SYSV"))
-                mapping.key = (struct key){ .kind = KIND_SYSV_MEMORY, .device = p->processes.at[process].ipc, .inode = mapping.key.inode };
+                mapping.key = (struct key){ .kind = KIND_SYSV_MEMORY,
+                                            .device = other_than_ours(p, &p->processes.at[process], IPC),
+                                            .inode = mapping.key.inode };
         mapping.path = keep(p, path);
         item = mapping.path ? list_add(&p->mappings) : NULL;
         if (!item)

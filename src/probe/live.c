@@ -18,6 +18,18 @@ static struct live *of(struct source *s)
         return (struct live *)s; /* its first member */
 }
 
+/* What lies in the folder that is being listed is looked up from there: the kernel asks anew, at every folder on the way, whether we may. */
+static int folder_of(struct source *s, const char **path)
+{
+        const struct live *l = of(s);
+        size_t size = l->folder ? strlen(l->folder) : 0;
+
+        if (!size || strncmp(*path, l->folder, size) != 0 || (*path)[size] != '/')
+                return l->proc;
+        *path += size + 1;
+        return l->listed;
+}
+
 static ssize_t live_read(struct source *s, const char *path, char *text, size_t room)
 {
         _cleanup_(sys_closep)
@@ -39,29 +51,18 @@ static ssize_t live_read(struct source *s, const char *path, char *text, size_t 
         return (ssize_t)size;
 }
 
-static int live_list(struct source *s, const char *path, int (*entry)(void *, const char *), void *context)
+/* Folders may be listed while one is. */
+static int list_open(struct live *l, int fd, const char *path, int (*entry)(void *, const char *), void *context)
 {
-        enum { ROOM = 32768 };
-        _cleanup_(sys_closep)
-        int fd = -1;
-        _cleanup_(freep)
-        char *list = NULL;
+        char list[8192] __attribute__((aligned(8)));
+        struct live outer = *l;
         ssize_t n;
         int r = 0;
 
-        list = sys_alloc("room for a folder of /proc", ROOM);
-        if (!list)
-                return -ENOMEM;
-        /* a folder of objects must not show that it was read, if that can be had */
-        if (strncmp(path, "self/root/", 10) == 0)
-                fd = sys_openat("a folder of objects", of(s)->proc, path, O_RDONLY | O_NOATIME | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                fd = sys_openat("a folder of /proc", of(s)->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return fd;
-        while (r == 0 && (n = sys_getdents("what is in it", fd, list, ROOM)) != 0) {
-                if (n < 0)
-                        return (int)n;
+        l->listed = fd;
+        l->folder = path;
+        while (r == 0 && (n = sys_getdents("what is in it", fd, list, sizeof(list))) != 0) {
+                r = n < 0 ? (int)n : 0;
                 for (ssize_t at = 0; at < n && r == 0;) {
                         const struct dirent64 *d = (const void *)(list + at);
 
@@ -70,14 +71,32 @@ static int live_list(struct source *s, const char *path, int (*entry)(void *, co
                                 r = entry(context, d->d_name);
                 }
         }
+        l->listed = outer.listed;
+        l->folder = outer.folder;
         return r;
+}
+
+static int live_list(struct source *s, const char *path, int (*entry)(void *, const char *), void *context)
+{
+        _cleanup_(sys_closep)
+        int fd = -1;
+
+        /* a folder of objects must not show that it was read, if that can be had */
+        if (strncmp(path, "self/root/", 10) == 0)
+                fd = sys_openat("a folder of objects", of(s)->proc, path, O_RDONLY | O_NOATIME | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                fd = sys_openat("a folder of /proc", of(s)->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return fd;
+        return list_open(of(s), fd, path, entry, context);
 }
 
 static ssize_t live_link(struct source *s, const char *path, char *text, size_t room)
 {
+        int folder = folder_of(s, &path);
         ssize_t n;
 
-        n = sys_readlinkat("what a descriptor stands for", of(s)->proc, path, text, room - 1);
+        n = sys_readlinkat("what a descriptor stands for", folder, path, text, room - 1);
         if (n >= 0)
                 text[n] = 0;
         return n;
@@ -85,12 +104,11 @@ static ssize_t live_link(struct source *s, const char *path, char *text, size_t 
 
 static int live_look(struct source *s, const char *path, bool follow, struct look *out)
 {
+        int r, folder = folder_of(s, &path);
         struct statx st;
-        int r;
 
         /* what is cached will do: a server that is gone must not stop us */
-        r = sys_statx("which file is it", of(s)->proc, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW),
-                      &st);
+        r = sys_statx("which file is it", folder, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW), &st);
         if (r < 0)
                 return r;
         *out = (struct look){ .device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor,

@@ -82,7 +82,7 @@ static void unescape(char *text)
  */
 int parse_stat(const char *text, char *name, size_t room, struct stat_line *out)
 {
-        enum { KERNEL_THREAD = 0x200000, FLAGS = 5, STARTED = 18, FIELDS }; /* PF_KTHREAD; behind the state */
+        enum { KERNEL_THREAD = 0x200000, FLAGS = 5, THREADS = 16, STARTED = 18, FIELDS }; /* PF_KTHREAD; behind the state */
         const char *open = strchr(text, '('), *end = strrchr(text, ')'), *at, *word;
         uint64_t field[FIELDS];
         size_t size;
@@ -103,9 +103,11 @@ int parse_stat(const char *text, char *name, size_t room, struct stat_line *out)
         for (char *c = name; *c; c++)
                 if ((unsigned char)*c < ' ' || *c == 127)
                         *c = '?';
-        *out = (struct stat_line){
-                .state = *word, .parent = (pid_t)field[0], .kernel = field[FLAGS] & KERNEL_THREAD, .started = field[STARTED]
-        };
+        *out = (struct stat_line){ .state = *word,
+                                   .parent = (pid_t)field[0],
+                                   .kernel = field[FLAGS] & KERNEL_THREAD,
+                                   .threads = field[THREADS],
+                                   .started = field[STARTED] };
         return 0;
 }
 

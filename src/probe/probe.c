@@ -150,6 +150,8 @@ void ipw_probe_free(struct ipw_probe *p)
         free(p->threads.at);
         free(p->targets.at);
         free(p->locks.at);
+        free(p->held.at);
+        free(p->buckets);
         free(p->mappings.at);
         free(p->sites.at);
         free(p->inets.at);

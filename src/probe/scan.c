@@ -32,13 +32,9 @@ void *list_add_(void **at, uint32_t *count, uint32_t *room, size_t size)
         return item;
 }
 
-enum link { MOUNTS, ROOT, IPC, NET, LINKS };
-static const char *const links[LINKS] = { "ns/mnt", "root", "ns/ipc", "ns/net" };
-
 struct walk {
         struct ipw_probe *probe;
         pid_t pid;
-        char own[LINKS][64]; /* of this process */
 };
 
 /* "NUMBER" or nothing of interest. */
@@ -57,15 +53,7 @@ static struct process *current(struct walk *w)
 
 /* ---- descriptors --------------------------------------------------------------------------------------------------------------------- */
 
-static bool inode_in(const char *text, const char *prefix, uint64_t *inode)
-{
-        size_t size = strlen(prefix);
-
-        if (strncmp(text, prefix, size) != 0)
-                return false;
-        *inode = strtoull(text + size, NULL, 10);
-        return true;
-}
+enum { PATH_ROOM = 4096 };
 
 /* A queue that was opened by its name is "/name" and nothing more; which device queues are on is known where they are mounted, else one of them tells. */
 static bool is_queue(struct ipw_probe *p, const char *path, const struct look *file)
@@ -88,49 +76,81 @@ static bool is_queue(struct ipw_probe *p, const char *path, const struct look *f
 
 static enum kind kind_of_file(struct ipw_probe *p, const char *path, const struct look *file)
 {
-        return S_ISFIFO(file->mode) ? KIND_PIPE : !S_ISREG(file->mode) ? KIND_OTHER : is_queue(p, path, file) ? KIND_QUEUE : KIND_FILE;
+        return S_ISFIFO(file->mode) ? KIND_PIPE : is_queue(p, path, file) ? KIND_QUEUE : KIND_FILE;
+}
+
+/* The name of what a descriptor stands for; *kept: for the picture, where that is worth it. */
+static int read_name(struct ipw_probe *p, const char *path, char to[PATH_ROOM], const char **kept)
+{
+        ssize_t n;
+
+        n = p->source->ops->link(p->source, path, to, PATH_ROOM);
+        if (n < 0)
+                return (int)n;
+        if (p->what & IPW_PROBE_OBJECTS && (to[0] == '/' || strncmp(to, "anon_inode:", 11) == 0 || strncmp(to, "pidfd:", 6) == 0)) {
+                *kept = keep(p, to);
+                if (!*kept)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/*
+ * There are many descriptors, and each question about one costs as much as all that is done with the answer. So the first is what kind of file it is. Of a
+ * socket that tells all there is to know, and so it does of a terminal or a folder; of an anonymous pipe it remains to be asked for which ways it is open; of
+ * files and FIFOs for their names, too. 0: it was closed meanwhile; 1: it is in *hold.
+ */
+static int look_at_hold(struct ipw_probe *p, const char *path, struct hold *hold)
+{
+        struct source *s = p->source;
+        struct look link, file;
+        char to[PATH_ROOM] = "";
+        int r = 0;
+
+        if (s->ops->look(s, path, true, &file) < 0)
+                return 0;
+        hold->key = (struct key){ .kind = KIND_OTHER, .device = file.device, .inode = file.inode };
+        if (S_ISSOCK(file.mode)) {
+                hold->key = (struct key){ .inode = file.inode };
+                hold->key.kind = find_socket(p, file.inode) ? KIND_UNIX : find_inet(p, file.inode) ? KIND_INET : KIND_SOCKET;
+                hold->ways = IPW_RECV | IPW_SEND; /* all of them are */
+                return 1;
+        }
+        hold->named = file.names > 0;
+        if (file.mode & S_IFMT && !S_ISFIFO(file.mode) && !S_ISREG(file.mode))
+                return 1;
+        if (!S_ISFIFO(file.mode) || !p->pipe_device || file.device != p->pipe_device)
+                r = read_name(p, path, to, &hold->path);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || s->ops->look(s, path, false, &link) < 0)
+                return 0;
+        hold->ways = (link.mode & S_IRUSR ? IPW_RECV : 0) | (link.mode & S_IWUSR ? IPW_SEND : 0);
+        if (strncmp(to, "pipe:[", 6) == 0)
+                p->pipe_device = file.device; /* that of all pipes */
+        if (to[0] == '/') {
+                hold->key.kind = kind_of_file(p, to, &file);
+        } else {
+                hold->key = S_ISFIFO(file.mode) ? (struct key){ KIND_PIPE, file.device, file.inode } : (struct key){ .kind = KIND_OTHER };
+                hold->named = false;
+        }
+        return 1;
 }
 
 static int add_hold(void *context, const char *name)
 {
         struct walk *w = context;
         struct ipw_probe *p = w->probe;
-        struct source *s = p->source;
-        char path[64], to[4096];
         struct hold hold = { .process = p->processes.count - 1, .fd = number_of(name) }, *item;
-        struct look link, file = { 0 };
-        ssize_t n;
+        char path[64];
+        int r;
 
         if (hold.fd < 0)
                 return 0;
         (void)snprintf(path, sizeof(path), "%d/fd/%d", (int)w->pid, hold.fd);
-        n = s->ops->link(s, path, to, sizeof(to));
-        if (n >= 0 && inode_in(to, "socket:[", &hold.key.inode))
-                link.mode = S_IRUSR | S_IWUSR; /* all of them are open both ways; there are many, and each look costs */
-        else if (n >= 0 && s->ops->look(s, path, false, &link) < 0)
-                n = -ENOENT;
-        if (n < 0)
-                return 0; /* closed meanwhile */
-        hold.ways = (link.mode & S_IRUSR ? IPW_RECV : 0) | (link.mode & S_IWUSR ? IPW_SEND : 0);
-        if (inode_in(to, "pipe:[", &hold.key.inode)) {
-                if (!p->pipe_device && s->ops->look(s, path, true, &file) == 0)
-                        p->pipe_device = file.device; /* that of all pipes */
-                hold.key = (struct key){ .kind = KIND_PIPE, .device = p->pipe_device, .inode = hold.key.inode };
-        } else if (to[0] == '/') {
-                if (s->ops->look(s, path, true, &file) < 0)
-                        return 0;
-                hold.key = (struct key){ .kind = kind_of_file(p, to, &file), .device = file.device, .inode = file.inode };
-                hold.named = to[0] == '/' && file.names > 0;
-        } else if (hold.key.inode) {
-                hold.key.kind = find_socket(p, hold.key.inode) ? KIND_UNIX : find_inet(p, hold.key.inode) ? KIND_INET : KIND_SOCKET;
-        } else {
-                hold.key.kind = KIND_OTHER;
-        }
-        if (p->what & IPW_PROBE_OBJECTS && (to[0] == '/' || strncmp(to, "anon_inode:", 11) == 0 || strncmp(to, "pidfd:", 6) == 0)) {
-                hold.path = keep(p, to);
-                if (!hold.path)
-                        return -ENOMEM;
-        }
+        r = look_at_hold(p, path, &hold);
+        if (r <= 0)
+                return r;
         item = list_add(&p->holds);
         if (!item)
                 return -ENOMEM;
@@ -141,6 +161,51 @@ static int add_hold(void *context, const char *name)
 bool same_key(const struct key *a, const struct key *b)
 {
         return a->kind == b->kind && a->device == b->device && a->inode == b->inode;
+}
+
+uint32_t hash_key(const struct key *key)
+{
+        uint64_t h = (uint64_t)key->kind * 0x9e3779b97f4a7c15U ^ key->device * 0xc2b2ae3d27d4eb4fU ^ key->inode * 0x165667b19e3779f9U;
+
+        return (uint32_t)((h ^ h >> 29) * 0xbf58476d1ce4e5b9U >> 32);
+}
+
+/* From the last to the first, so that each bucket has them in their order. */
+static int index_holds(struct ipw_probe *p)
+{
+        uint32_t n = 64;
+
+        while (n < p->holds.count)
+                n *= 2;
+        p->buckets = sys_alloc("room to find descriptors by what they stand for", n * sizeof(*p->buckets));
+        if (!p->buckets)
+                return -ENOMEM;
+        p->bucket_count = n;
+        for (uint32_t i = p->holds.count; i > 0; i--) {
+                struct hold *h = &p->holds.at[i - 1];
+                uint32_t *bucket = &p->buckets[hash_key(&h->key) & (n - 1)];
+
+                h->next = *bucket;
+                *bucket = i;
+        }
+        return 0;
+}
+
+static const struct hold *from_bucket(const struct ipw_probe *p, uint32_t at, const struct key *key)
+{
+        while (at && !same_key(&p->holds.at[at - 1].key, key))
+                at = p->holds.at[at - 1].next;
+        return at ? &p->holds.at[at - 1] : NULL;
+}
+
+const struct hold *first_hold_of(const struct ipw_probe *p, const struct key *key)
+{
+        return from_bucket(p, p->buckets[hash_key(key) & (p->bucket_count - 1)], key);
+}
+
+const struct hold *next_hold_of(const struct ipw_probe *p, const struct hold *h)
+{
+        return from_bucket(p, h->next, &h->key);
 }
 
 int key_of_fd(const struct ipw_probe *p, const struct process *process, int fd, const struct hold **out)
@@ -178,6 +243,15 @@ static void read_status(struct process *process, const char *text)
         }
 }
 
+/* "12/" or "12/task/13/": the first thread has a shorter way. */
+static void thread_path(char path[64], pid_t pid, pid_t tid, const char *what)
+{
+        if (pid == tid)
+                (void)snprintf(path, 64, "%d/%s", (int)pid, what);
+        else
+                (void)snprintf(path, 64, "%d/task/%d/%s", (int)pid, (int)tid, what);
+}
+
 static void read_numbers(struct thread *t, struct process *process, const char *text)
 {
         pid_t numbers[LEVELS];
@@ -192,7 +266,7 @@ unsigned numbers_of(struct ipw_probe *p, const struct process *process, pid_t th
 {
         char path[64], text[4096];
 
-        (void)snprintf(path, sizeof(path), "%d/task/%d/status", (int)process->pid, (int)thread);
+        thread_path(path, process->pid, thread, "status");
         return p->source->ops->read(p->source, path, text, sizeof(text)) < 0 ? 0 : parse_numbers(text, out);
 }
 
@@ -204,14 +278,14 @@ static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, stru
         const char *value;
         ssize_t seen, n;
 
-        (void)snprintf(path, sizeof(path), "%d/task/%d/syscall", (int)pid, (int)t->tid);
+        thread_path(path, pid, t->tid, "syscall");
         seen = s->ops->read(s, path, t->line, sizeof(t->line));
         if (seen < 0 && !may_not(seen))
                 return (int)seen;
         t->state = RUNS;
         if (seen >= 0 && strncmp(t->line, "running", 7) == 0 && !(process && p->what & IPW_PROBE_OBJECTS))
                 return 0;
-        (void)snprintf(path, sizeof(path), "%d/task/%d/status", (int)pid, (int)t->tid);
+        thread_path(path, pid, t->tid, "status");
         n = s->ops->read(s, path, text, sizeof(text));
         if (n < 0)
                 return (int)n;
@@ -268,47 +342,47 @@ static int look_again(struct ipw_probe *p)
 
 /* ---- processes ------------------------------------------------------------------------------------------------------------------------- */
 
-static void read_own_links(struct ipw_probe *p, char own[LINKS][64])
+static const char *const links[LINKS] = { "ns/mnt", "root", "ns/ipc", "ns/net" };
+
+static void read_own_links(struct ipw_probe *p)
 {
         static const char outermost[] = "pid:[4026531836]"; /* has this number by agreement */
         char path[64];
 
         for (int i = 0; i < LINKS; i++) {
                 (void)snprintf(path, sizeof(path), "self/%s", links[i]);
-                if (p->source->ops->link(p->source, path, own[i], sizeof(own[i])) < 0)
-                        own[i][0] = 0; /* then nobody's is the same */
+                if (p->source->ops->link(p->source, path, p->own[i], sizeof(p->own[i])) < 0)
+                        p->own[i][0] = 0;
         }
         p->nested = p->source->ops->link(p->source, "self/ns/pid", path, sizeof(path)) >= 0 && strcmp(path, outermost) != 0;
 }
 
-static bool read_link(struct walk *w, enum link which, char its[64])
+/* "ipc:[4026531839]": the number, if this is another one than ours. */
+static uint64_t read_other(struct ipw_probe *p, const struct process *process, enum own_link which)
 {
-        char path[64];
-
-        (void)snprintf(path, sizeof(path), "%d/%s", (int)w->pid, links[which]);
-        return w->probe->source->ops->link(w->probe->source, path, its, 64) >= 0;
-}
-
-/* Is this link of the process what it is of ours? */
-static bool same_link(struct walk *w, enum link which)
-{
-        char its[64];
-
-        return read_link(w, which, its) && strcmp(w->own[which], its) == 0;
-}
-
-/* "ipc:[4026531839]": 0: as ours; else its number. */
-static uint64_t other_than_ours(struct walk *w, enum link which)
-{
-        char its[64];
+        char path[64], its[64];
         const char *number;
 
-        if (!w->own[which][0])
-                return 0; /* a kernel that has one for all */
-        if (!read_link(w, which, its))
+        (void)snprintf(path, sizeof(path), "%d/%s", (int)process->pid, links[which]);
+        if (p->source->ops->link(p->source, path, its, sizeof(its)) < 0)
                 return UINT64_MAX; /* may not be seen */
         number = strchr(its, '[');
-        return strcmp(w->own[which], its) == 0 ? 0 : number ? strtoull(number + 1, NULL, 10) : UINT64_MAX;
+        return strcmp(p->own[which], its) == 0 ? 0 : number ? strtoull(number + 1, NULL, 10) : UINT64_MAX;
+}
+
+uint64_t other_than_ours(struct ipw_probe *p, const struct process *process, enum own_link which)
+{
+        struct process *asked = &p->processes.at[process - p->processes.at];
+
+        if (!asked->asked[which] && p->own[which][0]) /* else the kernel has one for all */
+                asked->other[which] = read_other(p, process, which);
+        asked->asked[which] = true;
+        return asked->other[which];
+}
+
+bool is_apart(struct ipw_probe *p, const struct process *process)
+{
+        return !p->own[MOUNTS][0] || !p->own[ROOT][0] || other_than_ours(p, process, MOUNTS) || other_than_ours(p, process, ROOT);
 }
 
 static int add_process(void *context, const char *name)
@@ -343,11 +417,6 @@ static int add_process(void *context, const char *name)
                 return (int)n;
         process->parent = line.parent;
         process->started = line.started;
-        if (p->what & IPW_PROBE_OBJECTS) {
-                process->no_net = other_than_ours(w, NET);
-                process->apart = !same_link(w, MOUNTS) || !same_link(w, ROOT);
-        }
-        process->ipc = other_than_ours(w, IPC);
 
         (void)snprintf(path, sizeof(path), "%d/fd", (int)w->pid);
         r = s->ops->list(s, path, add_hold, w);
@@ -361,7 +430,7 @@ static int add_process(void *context, const char *name)
         process->holds = p->holds.count - process->first_hold;
 
         (void)snprintf(path, sizeof(path), "%d/task", (int)w->pid);
-        r = s->ops->list(s, path, add_thread, w);
+        r = line.threads == 1 ? add_thread(w, name) : s->ops->list(s, path, add_thread, w);
         if (r < 0 && !has_gone(r) && !may_not(r))
                 return r;
         process->threads = p->threads.count - process->first_thread;
@@ -410,7 +479,7 @@ int scan(struct ipw_probe *p)
         struct walk w = { .probe = p };
         int r;
 
-        read_own_links(p, w.own);
+        read_own_links(p);
         r = scan_sockets(p);
         if (r == 0)
                 r = scan_mounts(p);
@@ -420,7 +489,9 @@ int scan(struct ipw_probe *p)
                 return r;
         p->sorted = are_sorted(p);
         find_queues(p);
-        r = scan_locks(p);
+        r = index_holds(p);
+        if (r == 0)
+                r = scan_locks(p);
         if (r == 0)
                 r = scan_sysv(p);
         if (r == 0 && p->what & IPW_PROBE_OBJECTS)

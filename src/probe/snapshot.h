@@ -20,7 +20,7 @@ enum kind {
         KIND_THREAD,         /* inode is a thread: it lets a lock in memory go */
         KIND_LOCK,           /* device, inode of the file */
         KIND_MEMORY,         /* device, inode: what several have mapped; a POSIX semaphore, too */
-        KIND_SYSV_MEMORY,    /* inode is the id, device as `ipc` of a process */
+        KIND_SYSV_MEMORY,    /* inode is the id, device as other_than_ours() has it */
         KIND_SYSV_QUEUE,     /* the same */
         KIND_SYSV_SEMAPHORE, /* the same */
         KIND_NEIGHBOUR,      /* inode is a pid: who shares memory with it */
@@ -41,6 +41,9 @@ struct hold {
         unsigned ways;    /* IPW_RECV it can read, IPW_SEND it can write */
         bool named;       /* it has a name: anybody may open it */
         const char *path; /* what /proc says it stands for, where that is worth keeping; else NULL */
+        uint32_t next;    /* +1: another one of the same bucket */
+        bool asked;       /* which locks it holds */
+        uint32_t first_lock, locks;
 };
 
 /* What a process has in its memory and shares. */
@@ -54,16 +57,18 @@ struct mapping {
 
 enum { LEVELS = 33 }; /* of pid namespaces, as many as the kernel has */
 
+/* Links of a process that tell whether names mean the same to it as to us. */
+enum own_link { MOUNTS, ROOT, IPC, NET, LINKS };
+
 struct process {
         pid_t pid, parent;
         uid_t uid;
         char name[32];
         bool hidden;    /* its descriptors may not be seen */
-        bool apart;     /* its paths are not ours */
-        uint64_t ipc;   /* 0: its System V objects are ours; else in which namespace they are */
         unsigned depth; /* how many pid namespaces lie between ours and its own */
-        bool no_net;    /* it is in another network namespace */
         bool no_map;    /* what it has in memory may not be seen */
+        bool asked[LINKS];
+        uint64_t other[LINKS]; /* see other_than_ours() */
         uint32_t first_hold, holds, first_thread, threads;
         uint64_t started; /* clock ticks since the machine was */
         uint64_t pending, blocked, ignored, caught;
@@ -172,7 +177,7 @@ struct ipw_probe {
         LIST(struct hold) holds;
         LIST(struct thread) threads;
         LIST(struct target) targets;
-        LIST(struct lock) locks;
+        LIST(struct lock) locks, held; /* of the machine; of the descriptors that were asked */
         LIST(struct mapping) mappings;
         LIST(struct site) sites;
         LIST(struct unix_socket) sockets;
@@ -206,6 +211,9 @@ struct ipw_probe {
         bool listed;     /* files have been */
         uint64_t booted; /* seconds since 1970 */
         uint64_t pipe_device;
+        char own[LINKS][64]; /* of this process */
+        uint32_t *buckets;   /* of holds by key, +1; a power of two */
+        uint32_t bucket_count;
 };
 
 /* The address of a new last item, zeroed; NULL: no memory. */
@@ -224,6 +232,13 @@ int decode(struct ipw_probe *, struct thread *); /* what it waits for */
 /* parse_numbers() of a thread as it is now */
 unsigned numbers_of(struct ipw_probe *, const struct process *, pid_t thread, pid_t out[LEVELS]);
 bool same_key(const struct key *, const struct key *);
+uint32_t hash_key(const struct key *);
+/* 0: the process has the same as we; else which, or UINT64_MAX if that may not be seen. Read when it is asked for: for few processes it matters. */
+uint64_t other_than_ours(struct ipw_probe *, const struct process *, enum own_link);
+bool is_apart(struct ipw_probe *, const struct process *); /* its paths are not ours */
+/* The descriptors that stand for this: the first one, and the next one behind that; NULL: there is none. */
+const struct hold *first_hold_of(const struct ipw_probe *, const struct key *);
+const struct hold *next_hold_of(const struct ipw_probe *, const struct hold *);
 int key_of_fd(const struct ipw_probe *, const struct process *, int fd, const struct hold **);
 const struct unix_socket *find_socket(const struct ipw_probe *, uint64_t inode);
 const struct inet_socket *find_inet(const struct ipw_probe *, uint64_t inode);
@@ -234,10 +249,10 @@ const struct sysv *find_sysv(const struct ipw_probe *, enum sysv_kind, int id);
 const struct memory_file *find_file(const struct ipw_probe *, const struct key *);
 const struct mapping *find_mapping(const struct ipw_probe *, const struct process *, uint64_t address);
 bool has_lease(struct ipw_probe *, const struct key *); /* now: whoever opens it breaks it, and may end the one who has it */
-bool holds_lock(struct ipw_probe *, const struct process *, const struct hold *, const struct target *); /* or any there, if NULL */
-int judge(struct ipw_probe *);                                                                           /* who can go on, who cannot */
-int explain(struct ipw_probe *);                                                                         /* makes `waits` */
-int collect(struct ipw_probe *);                                                                         /* makes `objects` */
+int holds_lock(struct ipw_probe *, const struct hold *, const struct target *); /* or any there, if NULL */
+int judge(struct ipw_probe *);                                                  /* who can go on, who cannot */
+int explain(struct ipw_probe *);                                                /* makes `waits` */
+int collect(struct ipw_probe *);                                                /* makes `objects` */
 
 static inline bool has_gone(ssize_t error)
 {
@@ -266,7 +281,7 @@ struct stat_line {
         char state;
         pid_t parent;
         bool kernel;
-        uint64_t started;
+        uint64_t threads, started;
 };
 int parse_stat(const char *text, char *name, size_t room, struct stat_line *);
 int parse_lock(const char *line, struct lock *);

@@ -78,7 +78,8 @@ struct source {
 /* This machine. */
 struct live {
         struct source source;
-        int proc;
+        int proc, listed;   /* listed: the folder that is being listed */
+        const char *folder; /* its path; NULL: none is */
 };
 int live_open(struct live *);
 void live_close(struct live *);
