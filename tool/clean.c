@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,9 +136,63 @@ static bool goes(const struct ipw_left *left, bool named)
 /* What others keep on purpose is taken as it is: it was named. */
 static int take_away(struct ipw_probe *p, const struct ipw_left *left, struct ipw_why *why)
 {
-        bool memory = strncmp(left->object->kind, "shm", 3) == 0;
+        bool at_rest = strncmp(left->object->kind, "sem", 3) == 0 || strncmp(left->object->kind, "mq", 2) == 0;
 
-        return memory && !left->precious ? ipw_probe_remove(p, left, why) : ipw_remove(left->object->address, why);
+        return !at_rest && !left->precious ? ipw_probe_remove(p, left, why) : ipw_remove(left->object->address, why);
+}
+
+/* ---- where ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* What cannot be looked at is left out, as it would be by who looks for himself. */
+static void look_in(struct ipw_probe *p, const char *folder, unsigned depth)
+{
+        char path[PATH_MAX];
+        struct ipw_why why;
+
+        if (realpath(folder, path))
+                (void)ipw_probe_look(p, path, depth, &why);
+}
+
+/* The folder of this one, if it is not that of the one before. */
+static void look_beside(struct ipw_probe *p, const char *path, char last[PATH_MAX])
+{
+        char folder[PATH_MAX];
+        const char *slash = strrchr(path, '/');
+
+        if (path[0] != '/' || slash == path ||
+            (size_t)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path) >= sizeof(folder) || strcmp(folder, last) == 0)
+                return;
+        strcpy(last, folder);
+        look_in(p, folder, 0);
+}
+
+/* Not the whole disk: where such names are, and beside those that somebody uses. */
+static void look_around(struct ipw_probe *p)
+{
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        const struct ipw_probe_object *o;
+        char last[PATH_MAX] = "";
+        size_t n;
+
+        look_in(p, "/run", 1);
+        look_in(p, "/tmp", 1);
+        look_in(p, "/dev/shm", 1);
+        if (runtime && runtime[0] == '/')
+                look_in(p, runtime, 1);
+        o = ipw_probe_objects(p, &n);
+        for (size_t i = 0; i < n; i++)
+                if (o[i].named && (strcmp(o[i].kind, "fifo") == 0 || strncmp(o[i].kind, "unix", 4) == 0))
+                        look_beside(p, o[i].name, last);
+}
+
+static void look_at(struct ipw_probe *p, const struct wanted *w)
+{
+        static const char *const paths[] = { "fifo", "unix", "unix+seqpacket", "unix+dgram", "shm+file", "lock" };
+        struct ipw_why why;
+
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+                if (strcmp(w->scheme, paths[i]) == 0 && w->rest[0] == '/')
+                        (void)ipw_probe_look(p, w->rest, 0, &why); /* what is not there is said to be not there */
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -198,15 +253,23 @@ static int treat(struct work *w, const struct ipw_probe_object *o)
 
 static int treat_all(struct work *w)
 {
+        struct ipw_probe_object *const *names;
         const struct ipw_probe_object *o;
         const char *const *gaps;
         bool queues = w->count == 0;
         int status = DONE;
         size_t n;
 
+        for (int i = 0; i < w->count; i++)
+                look_at(w->p, &w->wanted[i]);
+        if (w->count == 0)
+                look_around(w->p);
         o = ipw_probe_objects(w->p, &n);
         for (size_t i = 0; i < n && status == DONE; i++)
                 status = treat(w, &o[i]);
+        names = ipw_probe_names(w->p, &n);
+        for (size_t i = 0; i < n && status == DONE; i++)
+                status = treat(w, names[i]);
         if (w->table && table_print(w->table) != DONE)
                 status = FAILED;
         for (int i = 0; i < w->count; i++)
@@ -275,7 +338,7 @@ const struct command command_clean = {
         .name = "clean",
         .group = "Fix",
         .arguments = "[ADDR...]",
-        .summary = "what the dead have left in memory, queues and semaphores; with --apply it is taken away",
+        .summary = "what the dead have left: memory, queues, semaphores, names of sockets and FIFOs; with --apply it is taken away",
         .text = "Each object is judged, with the proof: an orphan is used by nobody, those whose it was have ended, and nothing unread is in it; unused\n"
                 "may be kept on purpose. Without --apply nothing changes. With it the orphans go, each proven once more at that moment, and what was\n"
                 "named goes if nobody uses it, with what is in it. What cannot be proven stays. Status: 0 nothing left, 1 something is, 2 trouble.\n"

@@ -133,6 +133,8 @@ bool wanted_is(const struct wanted *w, const struct ipw_probe_object *o)
 
         if (strcmp(w->scheme, "file") == 0 || strcmp(w->scheme, "log") == 0)
                 return o->named && strcmp(o->name, w->rest) == 0; /* a lock on it, or who has it mapped */
+        if (begins(w->scheme, "unix") && begins(o->kind, "unix") && w->rest[0] == '/')
+                return strcmp(w->rest, o->name) == 0; /* one file, one socket; of a dead one nobody knows which kind it was */
         if (strcmp(w->scheme, o->kind) != 0)
                 return false;
         if (strcmp(w->rest, rest) == 0 || strcmp(w->rest, o->name) == 0)

@@ -155,16 +155,26 @@ struct ipw_left {
 };
 
 /*
- * Looks at an object of the picture once more, as it is now. Of a file in /dev/shm the kernel is asked who has it, by a lease that is given back at once; who
- * opens the file in that instant waits for that long, or with O_NONBLOCK is told -EWOULDBLOCK. -ENOENT: it has gone; -EINVAL: not an object
- * that outlives its users: shm, sem, mq, shm+sysv, mq+sysv and sem+sysv do, while they have a name.
+ * Looks for names in the filesystem that stay when their users have gone: sockets' files, FIFOs, files with the locks of rings in System V memory, and what was half
+ * made or put aside to be removed. In a folder, and in the folders `depth` levels below it on the same filesystem; if `path` is none, at that
+ * one, which may be a ring's file, too. Nothing but folders is opened. What is not in the picture is added to ipw_probe_names(). Of a file that may not be looked at
+ * nothing is said. Errors: those of opening the folder.
+ */
+int ipw_probe_look(struct ipw_probe *, const char *path, unsigned depth, struct ipw_why *);
+/* Each stays where it is until ipw_probe_free(). A socket is here by its file: `device` and `inode` are those of the file. */
+struct ipw_probe_object *const *ipw_probe_names(const struct ipw_probe *, size_t *n);
+/*
+ * Looks at an object of the picture, or of ipw_probe_names(), once more, as it is now. Of a plain file the kernel is asked who has it, by a lease that is given
+ * back at once; who opens the file in that instant waits for that long, or with O_NONBLOCK is told -EWOULDBLOCK. Of a socket's file it is asked whether any socket
+ * is bound to it. Who has a FIFO open the picture says. -ENOENT: it has gone; -EINVAL: not an object that outlives its users: shm, sem, mq, shm+file, shm+sysv,
+ * mq+sysv, sem+sysv and fifo do, while they have a name, and what ipw_probe_look() has found.
  */
 int ipw_probe_left(struct ipw_probe *, const struct ipw_probe_object *, struct ipw_left *);
 /*
- * Removes an object that was judged an orphan, or unused and not precious, of the kinds shm and shm+sysv, if it still is. A file is given another name first, so
- * that nobody new can come; then the kernel must say again that nobody has it, or it gets its name back. System V memory is closed to
- * newcomers first, by its mode, which holds for all but who has CAP_IPC_OWNER. 0; -EBUSY with a text: somebody came, and it is as it was; -ENOENT;
- * -EINVAL another verdict or kind. For all else there is ipw_remove(), which takes it as it is.
+ * Removes an object that was judged an orphan, or unused and not precious, of the kinds shm, shm+file, shm+sysv, fifo, unix and what is found with them, if it still
+ * is. A file is given another name first, so that nobody new can come; then it must be seen again that nobody has it, or it gets its name back. System V
+ * memory is closed to newcomers first, by its mode, which holds for all but who has CAP_IPC_OWNER. 0; -EBUSY with a text: somebody came, and it is as it was;
+ * -ENOENT; -EINVAL another verdict or kind. For all else there is ipw_remove(), which takes it as it is.
  */
 int ipw_probe_remove(struct ipw_probe *, const struct ipw_left *, struct ipw_why *);
 

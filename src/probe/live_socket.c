@@ -79,7 +79,10 @@ static void read_unix(const struct nlmsghdr *h, struct unix_socket *out)
         int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
         const struct rtattr *a = (const void *)((const char *)h + NLMSG_LENGTH(sizeof(*m)));
 
-        *out = (struct unix_socket){ .inode = m->udiag_ino, .type = m->udiag_type, .listens = m->udiag_state == TCP_LISTEN };
+        *out = (struct unix_socket){ .inode = m->udiag_ino,
+                                     .type = m->udiag_type,
+                                     .listens = m->udiag_state == TCP_LISTEN,
+                                     .connected = m->udiag_state == TCP_ESTABLISHED && m->udiag_type != SOCK_DGRAM };
         for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
                 if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(a) >= sizeof(out->peer))
                         memcpy(&out->peer, RTA_DATA(a), sizeof(out->peer));
@@ -90,6 +93,15 @@ static void read_unix(const struct nlmsghdr *h, struct unix_socket *out)
                         out->counted = true;
                         out->waits = q.udiag_rqueue;
                         out->room = q.udiag_wqueue;
+                }
+                if (a->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(a) >= sizeof(struct unix_diag_vfs)) {
+                        enum { MINOR_BITS = 20 }; /* of a device, as the kernel has it inside */
+                        struct unix_diag_vfs file;
+
+                        memcpy(&file, RTA_DATA(a), sizeof(file));
+                        out->file_device =
+                                (uint64_t)(file.udiag_vfs_dev >> MINOR_BITS) << 32 | (file.udiag_vfs_dev & ((1U << MINOR_BITS) - 1));
+                        out->file_inode = file.udiag_vfs_ino;
                 }
                 if (a->rta_type == UNIX_DIAG_NAME && RTA_PAYLOAD(a) > 0) {
                         size_t size = RTA_PAYLOAD(a) < sizeof(out->name) - 1 ? RTA_PAYLOAD(a) : sizeof(out->name) - 1;
@@ -121,7 +133,7 @@ int live_unix_sockets(struct source *s, int (*each)(void *, const struct unix_so
                 .header = { .nlmsg_len = sizeof(question), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
                 .request = { .sdiag_family = AF_UNIX,
                              .udiag_states = UINT32_MAX,
-                             .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN },
+                             .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN },
         };
         struct unix_list list = { each, context };
 

@@ -168,6 +168,9 @@ void ipw_probe_free(struct ipw_probe *p)
         free(p->facts.at);
         free(p->people.at);
         free(p->gaps.at);
+        for (uint32_t i = 0; i < p->names.count; i++)
+                free(p->names.at[i]);
+        free(p->names.at);
         free(p->index);
         free_texts(p);
         free(p->sockets.at);

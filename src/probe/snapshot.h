@@ -198,8 +198,9 @@ struct ipw_probe {
         LIST(struct ipw_probe_fact) facts;
         LIST(struct ipw_probe_process) people;
         LIST(const char *) gaps;
-        struct ipw_probe_object nothing; /* what is said of an object that could not be made is written here, and read by nobody */
-        uint32_t *index;                 /* of objects by key, +1; a power of two */
+        LIST(struct ipw_probe_object *) names; /* made by ipw_probe_look() */
+        struct ipw_probe_object nothing;       /* what is said of an object that could not be made is written here, and read by nobody */
+        uint32_t *index;                       /* of objects by key, +1; a power of two */
         uint32_t index_size;
         struct chunk *chunks; /* texts that stay where they are */
         int failed;           /* the first error of collect() */

@@ -27,7 +27,10 @@ struct unix_socket {
         bool listens, counted;
         uint32_t waits,
                 room; /* counted: bytes that wait to be received and those on their way out; a listener's: those who wait, and how many may */
-        char name[108]; /* '@' for an abstract one's first byte; "" if it has none */
+        bool connected;       /* of datagrams never */
+        uint64_t file_device; /* what it is bound to */
+        uint32_t file_inode;  /* 0: to no file */
+        char name[108];       /* '@' for an abstract one's first byte; "" if it has none */
 };
 
 /* TCP or UDP. An IPv4 address stands where IPv6 has room for it: ::ffff:127.0.0.1. */

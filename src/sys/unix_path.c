@@ -165,8 +165,7 @@ static int answers(const struct place *place, int type)
         return r == -ECONNREFUSED ? 0 : r;
 }
 
-/* Takes the lock of one name. Returns its descriptor; closing it gives the lock back. */
-static int lock_name(const struct place *place, struct ipw_why *why)
+int unix_path_lock(int directory, const char *name, struct ipw_why *why)
 {
         char path[PATH_MAX];
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
@@ -176,14 +175,14 @@ static int lock_name(const struct place *place, struct ipw_why *why)
         struct stat st;
         int r;
 
-        r = sys_fstat("which folder is it", place->directory, &st);
+        r = sys_fstat("which folder is it", directory, &st);
         if (r < 0)
-                return why_call(why, r, place->name, "cannot look at its folder");
+                return why_call(why, r, name, "cannot look at its folder");
         for (size_t i = 0; i < sizeof(st.st_dev); i++)
                 hash = (hash ^ ((unsigned char *)&st.st_dev)[i]) * 1099511628211u;
         for (size_t i = 0; i < sizeof(st.st_ino); i++)
                 hash = (hash ^ ((unsigned char *)&st.st_ino)[i]) * 1099511628211u;
-        for (const char *c = place->name; *c; c++)
+        for (const char *c = name; *c; c++)
                 hash = (hash ^ (unsigned char)*c) * 1099511628211u;
         r = runtime_directory(path, sizeof(path) - sizeof("/names"), why);
         if (r < 0)
@@ -195,7 +194,7 @@ static int lock_name(const struct place *place, struct ipw_why *why)
         lock.l_start = (off_t)(hash >> 2);
         r = sys_lock("nobody else decides about this name meanwhile", fd, F_OFD_SETLK, &lock);
         if (r == -EAGAIN || r == -EACCES)
-                return why_set(why, EAGAIN, "%s: another process is deciding about this name; try again", place->name);
+                return why_set(why, EAGAIN, "%s: another process is deciding about this name; try again", name);
         if (r < 0)
                 return why_call(why, r, path, "cannot lock");
         return steal_fd(&fd);
@@ -237,7 +236,7 @@ static int replace_dead(int fd, const char *path, const struct place *place, con
         socklen_t type_size = sizeof(type);
         int r;
 
-        lock = lock_name(place, why);
+        lock = unix_path_lock(place->directory, place->name, why);
         if (lock < 0)
                 return lock;
         r = sys_fstatat("what has this name", place->directory, place->name, &st);
@@ -514,7 +513,7 @@ int unix_path_remove(const char *path, int type, struct ipw_why *why)
         r = check_kind(path, st.st_mode, why);
         if (r < 0)
                 return r;
-        lock = lock_name(&place, why);
+        lock = unix_path_lock(place.directory, place.name, why);
         if (lock < 0)
                 return lock == -EAGAIN ? why_set(why, EBUSY, "%s: another process is just starting or removing it", path) : lock;
         if (unix_diag_bound(place.directory, place.name, &st) > 0 || answers(&place, type) > 0)

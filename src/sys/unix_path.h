@@ -53,5 +53,10 @@ int unix_path_dial(int fd, const char *path, const char *peer, struct ipw_why *)
  */
 int unix_path_check_peer(int fd, const char *object, const char *peer, struct ipw_why *);
 
+/*
+ * Takes the lock under which the name `name` in that folder is replaced or removed. Returns its descriptor; closing it gives the lock back. -EAGAIN: somebody has it.
+ */
+int unix_path_lock(int directory, const char *name, struct ipw_why *);
+
 /* Removes a name that nobody uses. -EBUSY: somebody does. `type` is that of the socket, SOCK_SEQPACKET and so on. */
 int unix_path_remove(const char *path, int type, struct ipw_why *);

@@ -334,6 +334,8 @@ static void left_over(void)
                 must(ipw_probe_remove(p, &left, &why) == -EINVAL);
         }
         must(seen == 1);
+        must(ipw_probe_look(p, "/dev/null/none", 0, &why) < 0 && ipw_probe_look(p, "/dev/shm", 0, &why) == 0);
+        (void)ipw_probe_names(p, &n);
         ipw_probe_free(p);
         must(ipw_segment_close(s) == 0 && ipw_remove(address, &why) == 0);
 }

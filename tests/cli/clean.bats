@@ -56,6 +56,47 @@ teardown() { rm -f "/dev/shm$SEM" "/dev/shm/sem.${SEM#/}"; ipcrm -M "$KEY" 2>/de
 	[ ! -e "/dev/shm/sem.${SEM#/}" ]
 }
 
+@test "the file of a dead socket is an orphan, whatever its type was said to be" {
+	start listener "$IPCWAY" recv "unix:$D/sock"
+	until_ok test -S "$D/sock"
+	run ipcway clean "unix:$D/sock"
+	[ "$status" = 0 ]
+	[[ $output == *busy* ]]
+	kill -KILL "${job[listener]}"
+	wait "${job[listener]}" || true
+	touch -hd "1 hour ago" "$D/sock"
+	run ipcway clean "unix+dgram:$D/sock"
+	[ "$status" = 1 ]
+	[[ $output == *"unix:$D/sock "*orphan*"in any namespace"* ]]
+	(cd "$D" && ipcway clean --apply unix:sock)
+	[ ! -e "$D/sock" ]
+	grep -q "\"address\":\"unix:$D/sock\".*\"verdict\":\"orphan\"" "$XDG_STATE_HOME/ipcway/removed"
+}
+
+@test "names are found in the runtime folder, and in /tmp" {
+	mkfifo "$D/in"
+	mkdir -p "$D/run/below"
+	start listener "$IPCWAY" recv "unix:$D/run/below/sock"
+	until_ok test -S "$D/run/below/sock"
+	kill -KILL "${job[listener]}"
+	wait "${job[listener]}" || true
+	touch -hd "1 hour ago" "$D/run/below/sock"
+	XDG_RUNTIME_DIR=$D/run run ipcway clean
+	[[ $output == *"unix:$D/run/below/sock "*orphan* ]]
+	[[ $output != *"fifo:$D/in "* ]]
+	run ipcway clean "fifo:$D/in"
+	[[ $output == *un* ]] # unused, or unknown where others may not be looked into
+	[ -p "$D/in" ]
+}
+
+@test "a file that is no ring stays, though it is named" {
+	echo text >"$D/file"
+	run ipcway clean --apply "shm+file:$D/file"
+	[ "$status" = 1 ]
+	[[ $output == *unknown*"only its owner knows"* ]]
+	[ -e "$D/file" ]
+}
+
 @test "where nothing can be written down, nothing is removed" {
 	truncate -s 10 "/dev/shm$SEM"
 	XDG_STATE_HOME=/proc run ipcway clean --apply "shm:$SEM"
