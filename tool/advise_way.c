@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ways that messages can take, for `ipcway advise`: each mechanism that carries messages, with what the contract says it can do here at most, and beside it the little
+ * that the contract does not say.
+ *
+ * The figures are rules of thumb: raw system calls, used well, on one machine, rounded to 1, 1.5, 2, 3, 5 and their tens; a pipe's message of 64 bytes is 1, and is taken for
+ * 300 ns. They are good for "ten times dearer" and for nothing finer. ipcway-advise(1) shows this table.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "advise.h"
+#include "number.h"
+
+static const struct advise_facts facts[] = {
+        { "pipe", "", .most = "max=1G", .plain = "standard output and input", .pairs = true, .shell = true, .one = 1, .many_at_once = 0.05,
+          .kib = 3, .polling = 1 },
+        { "fifo", "{dir}/{name}", .most = "max=1G", .plain = "echo, cat, read", .shell = true, .one = 1.5, .many_at_once = 0.05, .kib = 3,
+          .polling = 1 },
+        { "mq", "/{name}", .plain = "mq_send(3)", .limit = "fs.mqueue.msgsize_max", .one = 3, .many_at_once = 3, .kib = 1, .polling = 3 },
+        { "mq+sysv", "{key}", .plain = "msgsnd(2)", .limit = "kernel.msgmax", .number = true, .thread = true, .one = 3, .many_at_once = 3,
+          .kib = 5, .polling = 3 },
+        { "unix", "{dir}/{name}", .most = "max=1G", .plain = "connect(2), nc, socat", .tool = true, .pairs = true, .one = 5,
+          .many_at_once = 0.05, .kib = 0.5, .polling = 5 },
+        { "unix+seqpacket", "{dir}/{name}", .plain = "connect(2), socat", .limit = "net.core.wmem_max", .pairs = true, .one = 3,
+          .many_at_once = 2, .kib = 0.5, .polling = 3 },
+        { "unix+dgram", "{dir}/{name}", .plain = "sendto(2), socat", .limit = "net.core.wmem_max", .one = 3, .many_at_once = 2, .kib = 0.5,
+          .polling = 3 },
+        { "tcp", "127.0.0.1:7000", .many = "192.0.2.1:7000", .most = "max=1G", .plain = "connect(2), nc", .tool = true, .one = 15,
+          .many_at_once = 0.1, .kib = 1, .polling = 10 },
+        { "udp", "127.0.0.1:7000", .many = "192.0.2.1:7000", .all = "239.1.2.3:7000", .plain = "sendto(2), nc -u", .tool = true, .one = 10,
+          .many_at_once = 5, .kib = 0.5, .polling = 5 },
+        { "file", "{dir}/{name}", .most = "max=1G", .plain = "echo, tail -f, cat", .shell = true, .lines = true, .one = 20,
+          .many_at_once = 1, .kib = 1.5, .polling = 10 },
+        { "log", "{dir}/{name}", .most = "max=1G", .one = 5, .many_at_once = 0.5, .kib = 2, .polling = 10 },
+        { "shm", "/{name}", .most = "size=4G", .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
+        { "shm+file", "{dir}/{name}", .most = "size=4G", .written = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
+        { "shm+sysv", "{key}", .most = "size=4G", .number = true, .one_user = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1,
+          .polling = 0.15 },
+        { "shm+anon", "", .most = "size=4G", .pairs = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
+};
+
+bool advise_offers(const struct ipw_mechanism *m, const char *option, const char *word)
+{
+        for (size_t i = 0; i < m->option_count; i++) {
+                if (strcmp(m->options[i].name, option) != 0)
+                        continue;
+                if (!word)
+                        return true;
+                for (const char *at = m->options[i].values; *at;) {
+                        size_t n = strcspn(at, "|");
+
+                        if (strlen(word) == n && memcmp(at, word, n) == 0)
+                                return true;
+                        at += n + (at[n] == '|');
+                }
+        }
+        return false;
+}
+
+static const struct advise_facts *facts_of(const char *scheme)
+{
+        for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+                if (strcmp(facts[i].scheme, scheme) == 0)
+                        return &facts[i];
+        return NULL;
+}
+
+/* An address of that kind, good enough to be described. */
+static int describe(const struct advise_facts *f, const char *options, struct ipw_caps *caps)
+{
+        const char *rest = strcmp(f->rest, "{key}") == 0     ? "0x1"
+                           : strcmp(f->rest, "/{name}") == 0 ? "/x"
+                           : f->rest[0] == '{'               ? "/x"
+                                                             : f->rest;
+        struct ipw_why why;
+        char address[80];
+
+        (void)snprintf(address, sizeof(address), "%s:%s%s%s", f->scheme, rest, options ? "?" : "", options ? options : "");
+        return ipw_describe(address, caps, &why);
+}
+
+/* What may be made is less than what the kernel can do; root can set it higher. */
+static size_t queue_limit(void)
+{
+        FILE *f = fopen("/proc/sys/fs/mqueue/msgsize_max", "re");
+        char text[32] = "";
+        int64_t value = 0;
+
+        if (f) {
+                if (fgets(text, sizeof(text), f))
+                        text[strcspn(text, "\n")] = 0;
+                (void)fclose(f);
+        }
+        return number_read(text, &value) == 0 && value > 0 ? (size_t)value : 0;
+}
+
+size_t advise_ways(struct advise_way ways[ADVISE_WAYS])
+{
+        size_t n = 0;
+
+        for (const struct ipw_mechanism *m = ipw_mechanism_next(NULL); m && n < ADVISE_WAYS; m = ipw_mechanism_next(m)) {
+                struct advise_way way = { .mechanism = m, .facts = facts_of(m->scheme) };
+                struct ipw_caps caps;
+
+                if (!way.facts || describe(way.facts, way.facts->most, &way.caps) < 0)
+                        continue;
+                if (strcmp(m->scheme, "mq") == 0 && queue_limit() && queue_limit() < way.caps.max_msg)
+                        way.caps.max_msg = queue_limit();
+                way.tidy = advise_offers(m, "keep", NULL) && describe(way.facts, "keep=0", &caps) == 0;
+                ways[n++] = way;
+        }
+        return n;
+}
