@@ -478,3 +478,20 @@ int bench_load(struct bench_run **out, const char *path, unsigned *line)
                 *line = number;
         return r;
 }
+
+/* ---- the last whole run --------------------------------------------------------------------------------------------------------------------- */
+
+/* A relative folder is to be ignored, says the specification. */
+int bench_cache_path(char *path, size_t room)
+{
+        const char *folder = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+        int n;
+
+        if (folder && *folder == '/')
+                n = snprintf(path, room, "%s/ipcway/bench", folder);
+        else if (home && *home == '/')
+                n = snprintf(path, room, "%s/.cache/ipcway/bench", home);
+        else
+                return -ENOENT;
+        return (size_t)n < room ? 0 : -ENAMETOOLONG;
+}

@@ -82,6 +82,9 @@ int bench_append(struct bench_run *, struct bench_cell *);
  */
 int bench_save(const struct bench_run *, const char *path);
 int bench_load(struct bench_run **, const char *path, unsigned *line);
+/* Where `ipcway bench` keeps its last whole run for `ipcway advise`: ${XDG_CACHE_HOME:-~/.cache}/ipcway/bench. 0; -ENOENT: nobody says where; -ENAMETOOLONG. */
+int bench_cache_path(char *path, size_t room);
+
 void bench_free(struct bench_run *);
 static inline void bench_freep(struct bench_run **r)
 {

@@ -168,6 +168,22 @@ static void test_what_is_no_file(void **s)
         assert_null(run);
 }
 
+static void test_where_the_last_run_is(void **s)
+{
+        char place[32];
+
+        (void)setenv("HOME", "/home/me", 1);
+        (void)setenv("XDG_CACHE_HOME", "/c", 1);
+        assert_int_equal(bench_cache_path(place, sizeof(place)), 0);
+        assert_string_equal(place, "/c/ipcway/bench");
+        assert_int_equal(bench_cache_path(place, strlen("/c/ipcway/bench")), -ENAMETOOLONG);
+        (void)setenv("XDG_CACHE_HOME", "relative", 1);
+        assert_int_equal(bench_cache_path(place, sizeof(place)), 0);
+        assert_string_equal(place, "/home/me/.cache/ipcway/bench");
+        (void)unsetenv("HOME");
+        assert_int_equal(bench_cache_path(place, sizeof(place)), -ENOENT);
+}
+
 static int open_dir(void **s)
 {
         if (!mkdtemp(dir))
@@ -191,6 +207,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_texts_that_would_break_lines),
                 cmocka_unit_test(test_what_is_refused),
                 cmocka_unit_test(test_what_is_no_file),
+                cmocka_unit_test(test_where_the_last_run_is),
         };
 
         sample = argc > 1 ? argv[1] : "sample";
