@@ -10,21 +10,19 @@
 #include <stdbool.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
+#include "alone.h"
 #include "ipcway/probe.h"
-#include "janitor.h"
 #include "talk.h"
 
 static char folder[64]; /* "/tmp/ipcway-left-name-PID" */
 static unsigned rounds = 60;
 static struct ipw_probe *probe;
-static bool alone; /* nobody is here but our own */
 
 static const char *in(const char *name)
 {
@@ -595,58 +593,6 @@ static void test_fifo_among_strangers(void **state)
                 expect_removal(&left, -EINVAL);
 }
 
-/* ---- where all processes can be seen --------------------------------------------------------------------------------------------------------- */
-
-enum { NOT_HERE = 77 };
-
-static void write_to(const char *path, const char *text)
-{
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        (void)!write(fd, text, strlen(text));
-        (void)close(fd);
-}
-
-static bool enter_namespaces(void)
-{
-        uid_t uid = geteuid();
-        gid_t gid = getegid();
-        char map[40];
-
-        if (unshare(CLONE_NEWPID | CLONE_NEWNS) == 0)
-                return true;
-        if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) < 0)
-                return false;
-        write_to("/proc/self/setgroups", "deny");
-        (void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-        write_to("/proc/self/uid_map", map);
-        (void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-        write_to("/proc/self/gid_map", map);
-        return true;
-}
-
-/* In a child that is the first process of a pid namespace, with its own /proc: pictures are small there, and show all. Its status; NOT_HERE: cannot be had. */
-static int in_a_namespace(int (*what)(void))
-{
-        pid_t pid = fork_child();
-
-        if (pid == 0) {
-                if (!enter_namespaces())
-                        _exit(NOT_HERE);
-                pid = fork();
-                if (pid == 0) {
-                        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0)
-                                _exit(NOT_HERE);
-                        (void)unsetenv("CMOCKA_TEST_ABORT"); /* here the tests are */
-                        alone = true;
-                        exit(what());
-                }
-                _exit(pid < 0 ? NOT_HERE : reap(pid));
-        }
-        return reap(pid);
-}
-
 static int run(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, before, after)
@@ -670,12 +616,9 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-        int status;
-
         if (argc > 1)
                 rounds = (unsigned)atoi(argv[1]);
         (void)snprintf(folder, sizeof(folder), "/tmp/ipcway-left-name-%d", (int)getpid());
         janitor_start(clean);
-        status = in_a_namespace(run);
-        return status == NOT_HERE ? run() : status < 0 ? 1 : status;
+        return run_alone(run);
 }
