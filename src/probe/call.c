@@ -543,7 +543,7 @@ static int decode_futex(struct work *w)
 }
 
 /* System V: the kernel remembers the last who did something there. It may be the one who will, or who holds it; or not. */
-static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
+static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way, unsigned number)
 {
         struct key key = { .kind = kind, .device = other_than_ours(w->probe, w->process, IPC), .inode = w->a[0] & UINT32_MAX };
         int r;
@@ -556,7 +556,7 @@ static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way)
                 return 0;
         }
         w->thread->memory = true;
-        return add_target(w, &(struct target){ .key = key, .named = true, .last = last, .way = way });
+        return add_target(w, &(struct target){ .key = key, .named = true, .last = last, .way = way, .from = number });
 }
 
 /* Each IPC namespace counts for itself. */
@@ -576,7 +576,7 @@ static int decode_sysv_queue(struct work *w, bool receives)
         const struct sysv *queue = is_foreign(w) ? NULL : find_sysv(w->probe, SYSV_QUEUE, (int)w->a[0]);
 
         name_sysv(w, "queue");
-        return add_last(w, KIND_SYSV_QUEUE, queue ? (receives ? queue->sender : queue->receiver) : 0, receives ? IPW_SEND : IPW_RECV);
+        return add_last(w, KIND_SYSV_QUEUE, queue ? (receives ? queue->sender : queue->receiver) : 0, receives ? IPW_SEND : IPW_RECV, 0);
 }
 
 /* Of several operations the first that cannot be done is waited for. */
@@ -587,6 +587,7 @@ static int decode_sysv_semaphore(struct work *w)
         struct semaphore_look look = { 0 };
         struct sembuf operations[MOST];
         uint64_t n = w->a[2];
+        unsigned number = 0;
         pid_t last = 0;
 
         name_sysv(w, "semaphore");
@@ -600,9 +601,10 @@ static int decode_sysv_semaphore(struct work *w)
                         (void)snprintf(w->thread->object, sizeof(w->thread->object), "System V semaphore id=%d, number %u of it",
                                        (int)w->a[0], o->sem_num);
                         last = look.last;
+                        number = o->sem_num;
                         break;
                 }
-        return add_last(w, KIND_SYSV_SEMAPHORE, last, 0);
+        return add_last(w, KIND_SYSV_SEMAPHORE, last, 0, number);
 }
 
 static int decode_shape(struct work *w, const struct call *c)

@@ -170,7 +170,8 @@ static bool waits_for(const struct ipw_probe *p, pid_t pid, const struct target 
                 const struct thread *t = &p->threads.at[process->first_thread + i];
 
                 for (uint32_t n = t->first_target; t->state == SLEEPS && n < t->first_target + t->targets; n++)
-                        if (p->targets.at[n].way == target->way && same_key(&p->targets.at[n].key, &target->key))
+                        if (p->targets.at[n].way == target->way && p->targets.at[n].from == target->from &&
+                            same_key(&p->targets.at[n].key, &target->key))
                                 return true;
         }
         return false;

@@ -79,7 +79,7 @@ struct process {
 struct target {
         struct key key;
         unsigned way;
-        uint64_t from, to; /* lock: bytes, both included */
+        uint64_t from, to; /* lock: bytes, both included; System V semaphores: from is which one of the set */
         bool shared;       /* lock: only exclusive holders are in the way */
         bool named;        /* as in struct hold */
         bool flock;

@@ -89,8 +89,11 @@ static inline void expect_circle(const struct ipw_probe *p, unsigned n, int sure
 
                 while (at < count && (w[at].pid != people[i] || w[at].end != IPW_WAIT_CIRCLE))
                         at++;
-                if (at == count)
+                if (at == count) {
+                        for (size_t k = 0; k < count; k++)
+                                print_error("%d: %s\n", (int)w[k].pid, w[k].text);
                         fail_msg("%d is in no circle", (int)people[i]);
+                }
                 if (i == 0)
                         circle = w[at].circle;
                 assert_int_equal(w[at].circle, circle);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlocks over two and three kinds of object: each is made by processes that know nothing of each other but these objects, and must be found and graded: locks
- * alone are certain, pipes and connections likely, whatever has a name that anybody may come to is possible. Those who wait together for others are none.
+ * Deadlocks of two and of three processes, over each kind of object and across them: each is made by processes that know nothing of each other but these objects,
+ * and must be found and graded: locks alone are certain, pipes and connections likely, whatever has a name that anybody may come to is possible. Those who
+ * wait together for others are none.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,9 +21,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "alone.h"
 #include "people.h"
 
-static char folder[64], file[3][96], fifo[96], name[2][64];
+static char folder[64], file[3][96], fifo[96], name[3][64];
+static key_t key; /* of a set; of two queues this and the next */
 
 static void clean(void)
 {
@@ -30,11 +33,14 @@ static void clean(void)
                 (void)unlink(file[i]);
         (void)unlink(fifo);
         (void)rmdir(folder);
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < 3; i++) {
                 (void)mq_unlink(name[i]);
                 (void)sem_unlink(name[i]);
                 (void)shm_unlink(name[i]);
         }
+        (void)semctl(semget(key, 0, 0), 0, IPC_RMID);
+        for (int i = 0; i < 2; i++)
+                (void)msgctl(msgget(key + i, 0), IPC_RMID, NULL);
 }
 
 static int fresh(void **state)
@@ -59,7 +65,7 @@ static int done(void **state)
 
 /* Everybody who plays gets these, made by the test; what he does not need he closes himself. */
 struct play {
-        int pipe[3][2], tcp[2], queue[2], set;
+        int pipe[3][2], tcp[2], pair[2], queue[2], set;
 };
 typedef void part(const struct play *);
 
@@ -124,6 +130,92 @@ static void test_pipe_and_pipe(void **state)
         start(1, fill_second, &p, "write(2)");
         close_both(p.pipe[0]);
         close_both(p.pipe[1]);
+        expect(2, IPW_SURE_LIKELY);
+}
+
+static void lock_and_hear(const struct play *p)
+{
+        close_but(p->pipe[0][0], -1);
+        lock(0);
+        hear(p->pipe[0][0]);
+}
+
+static void hold_pipe_and_lock(const struct play *p)
+{
+        close_but(p->pipe[0][1], -1);
+        lock(0);
+}
+
+static void test_pipe_and_lock(void **state)
+{
+        struct play p;
+
+        assert_int_equal(pipe2(p.pipe[0], O_CLOEXEC), 0);
+        start(0, lock_and_hear, &p, "read(2)");
+        start(1, hold_pipe_and_lock, &p, "flock(2)");
+        close_both(p.pipe[0]);
+        expect(2, IPW_SURE_LIKELY);
+}
+
+static void lock_file(int which, int command)
+{
+        struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 5 };
+
+        (void)fcntl(open(file[which], O_RDWR | O_CLOEXEC), command, &l);
+}
+
+/* Of both kinds: the kernel itself finds circles of the first kind alone. */
+static void lock_process_then_description(const struct play *p)
+{
+        lock_file(0, F_SETLKW);
+        hear(p->pipe[0][0]);
+        lock_file(1, F_OFD_SETLKW);
+}
+static void lock_description_then_process(const struct play *p)
+{
+        lock_file(1, F_OFD_SETLKW);
+        lock_file(0, F_SETLKW);
+}
+
+static void test_lock_and_lock(void **state)
+{
+        struct play p;
+
+        assert_int_equal(pipe2(p.pipe[0], O_CLOEXEC), 0);
+        start(0, lock_process_then_description, &p, "read(2)");
+        start(1, lock_description_then_process, &p, "fcntl(2)");
+        assert_int_equal(write(p.pipe[0][1], "x", 1), 1);
+        ipw_probe_free(until(people[0], "fcntl(2)"));
+        close_both(p.pipe[0]);
+        expect(2, IPW_SURE_CERTAIN);
+}
+
+static void connect_unix(int fds[2])
+{
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+}
+
+static void lock_and_hear_unix(const struct play *p)
+{
+        close_but(p->pair[0], -1);
+        lock(0);
+        hear(p->pair[0]);
+}
+
+static void hold_unix_and_lock(const struct play *p)
+{
+        close_but(p->pair[1], -1);
+        lock(0);
+}
+
+static void test_socket_and_lock(void **state)
+{
+        struct play p;
+
+        connect_unix(p.pair);
+        start(0, lock_and_hear_unix, &p, "read(2)");
+        start(1, hold_unix_and_lock, &p, "flock(2)");
+        close_both(p.pair);
         expect(2, IPW_SURE_LIKELY);
 }
 
@@ -201,7 +293,7 @@ static void make_queues(void)
 {
         struct mq_attr small = { .mq_maxmsg = 1, .mq_msgsize = 16 };
 
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < 3; i++) {
                 int fd = mq_open(name[i], O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600, &small);
 
                 assert_true(fd >= 0);
@@ -242,7 +334,7 @@ static void answer_sysv(const struct play *p)
 
 static void test_sysv_queue_and_queue(void **state)
 {
-        struct play p = { .queue = { msgget(IPC_PRIVATE, 0600), msgget(IPC_PRIVATE, 0600) } };
+        struct play p = { .queue = { msgget(key, IPC_CREAT | IPC_EXCL | 0600), msgget(key + 1, IPC_CREAT | IPC_EXCL | 0600) } };
         struct msqid_ds ds;
         int looks = 0;
 
@@ -254,8 +346,6 @@ static void test_sysv_queue_and_queue(void **state)
         ipw_probe_free(until(people[0], "msgrcv(2)"));
         ipw_probe_free(until(people[1], "msgrcv(2)"));
         expect(2, IPW_SURE_POSSIBLE);
-        for (int i = 0; i < 2; i++)
-                (void)msgctl(p.queue[i], IPC_RMID, NULL);
 }
 
 static void take_semaphore_and_lock(const struct play *p)
@@ -271,9 +361,9 @@ static void lock_and_take_semaphore(const struct play *p)
         (void)sem_wait(sem_open(name[0], 0));
 }
 
-static void make_semaphore(unsigned value)
+static void make_semaphore(int which, unsigned value)
 {
-        sem_t *sem = sem_open(name[0], O_CREAT | O_EXCL, 0600, value);
+        sem_t *sem = sem_open(name[which], O_CREAT | O_EXCL, 0600, value);
 
         assert_true(sem != SEM_FAILED);
         (void)sem_close(sem);
@@ -283,7 +373,7 @@ static void test_semaphore_and_lock(void **state)
 {
         struct play p;
 
-        make_semaphore(1);
+        make_semaphore(0, 1);
         assert_int_equal(pipe2(p.pipe[0], O_CLOEXEC), 0);
         start(0, take_semaphore_and_lock, &p, "read(2)");
         start(1, lock_and_take_semaphore, &p, "futex(2)");
@@ -313,7 +403,7 @@ static void lock_and_take_set(const struct play *p)
 
 static void test_sysv_semaphore_and_lock(void **state)
 {
-        struct play p = { .set = semget(IPC_PRIVATE, 1, 0600) };
+        struct play p = { .set = semget(key, 1, IPC_CREAT | IPC_EXCL | 0600) };
 
         assert_true(p.set >= 0);
         assert_int_equal(semctl(p.set, 0, SETVAL, 1), 0);
@@ -324,7 +414,6 @@ static void test_sysv_semaphore_and_lock(void **state)
         ipw_probe_free(until(people[0], "flock(2)"));
         close_both(p.pipe[0]);
         expect(2, IPW_SURE_POSSIBLE);
-        (void)semctl(p.set, 0, IPC_RMID);
 }
 
 static int *shared_word(void)
@@ -446,10 +535,156 @@ static void hold_semaphore_and_lock(const struct play *p)
 static void test_queue_semaphore_and_lock(void **state)
 {
         make_queues();
-        make_semaphore(1);
+        make_semaphore(0, 1);
         start(0, lock_and_receive, NULL, "mq_receive(3)");
         start(2, hold_semaphore_and_lock, NULL, "flock(2)");
         start(1, hold_queue_and_take_semaphore, NULL, "futex(2)");
+        expect(3, IPW_SURE_POSSIBLE);
+}
+
+/* Each fills the pipe of the next, who reads no more. */
+static void fill_and_keep(const struct play *p, int own, int next)
+{
+        close_but(p->pipe[own][0], p->pipe[next][1]);
+        fill(p->pipe[next][1]);
+}
+static void fill_the_second(const struct play *p)
+{
+        fill_and_keep(p, 0, 1);
+}
+static void fill_the_third(const struct play *p)
+{
+        fill_and_keep(p, 1, 2);
+}
+static void fill_the_first(const struct play *p)
+{
+        fill_and_keep(p, 2, 0);
+}
+
+static void test_three_pipes(void **state)
+{
+        struct play p;
+
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(pipe2(p.pipe[i], O_CLOEXEC), 0);
+        start(0, fill_the_second, &p, "write(2)");
+        start(1, fill_the_third, &p, "write(2)");
+        start(2, fill_the_first, &p, "write(2)");
+        for (int i = 0; i < 3; i++)
+                close_both(p.pipe[i]);
+        expect(3, IPW_SURE_LIKELY);
+}
+
+/* Each awaits a message of the next. */
+static void receive_of_second(const struct play *p)
+{
+        close_but(-1, -1);
+        receive_from(0, 2);
+}
+static void receive_of_third(const struct play *p)
+{
+        close_but(-1, -1);
+        receive_from(1, 0);
+}
+static void receive_of_first(const struct play *p)
+{
+        close_but(-1, -1);
+        receive_from(2, 1);
+}
+
+static void test_three_queues(void **state)
+{
+        make_queues();
+        start(0, receive_of_second, NULL, "mq_receive(3)");
+        start(1, receive_of_third, NULL, "mq_receive(3)");
+        start(2, receive_of_first, NULL, "mq_receive(3)");
+        expect(3, IPW_SURE_POSSIBLE);
+}
+
+/* The first holds a semaphore and wants the lock of the second, who wants another semaphore, of the third, who wants the first one. */
+static void lock_and_take_another(const struct play *p)
+{
+        lock(0);
+        (void)sem_wait(sem_open(name[1], 0));
+}
+static void take_one_after_another(const struct play *p)
+{
+        (void)sem_wait(sem_open(name[1], 0));
+        (void)sem_wait(sem_open(name[0], 0));
+}
+
+static void test_two_semaphores_and_a_lock(void **state)
+{
+        struct play p;
+
+        make_semaphore(0, 1);
+        make_semaphore(1, 1);
+        assert_int_equal(pipe2(p.pipe[0], O_CLOEXEC), 0);
+        start(0, take_semaphore_and_lock, &p, "read(2)");
+        start(2, take_one_after_another, &p, "futex(2)");
+        start(1, lock_and_take_another, &p, "futex(2)");
+        assert_int_equal(write(p.pipe[0][1], "x", 1), 1);
+        ipw_probe_free(until(people[0], "flock(2)"));
+        close_both(p.pipe[0]);
+        expect(3, IPW_SURE_POSSIBLE);
+}
+
+/* The first awaits an answer over a socket of the second, who waits at a System V set for the third, who waits there for the first. */
+static void change_set_and_hear_unix(const struct play *p)
+{
+        (void)semop(p->set, &(struct sembuf){ .sem_num = 0, .sem_op = -1 }, 1);
+        close_but(p->pair[0], -1);
+        hear(p->pair[0]);
+}
+static void hold_unix_and_take_set(const struct play *p)
+{
+        close_but(p->pair[1], -1);
+        (void)semop(p->set, &(struct sembuf){ .sem_num = 1, .sem_op = -1 }, 1);
+}
+static void change_set_and_take_set(const struct play *p)
+{
+        close_but(-1, -1);
+        (void)semop(p->set, &(struct sembuf){ .sem_num = 1, .sem_op = -1 }, 1);
+        (void)semop(p->set, &(struct sembuf){ .sem_num = 0, .sem_op = -1 }, 1);
+}
+
+static void test_socket_and_two_of_a_set(void **state)
+{
+        struct play p = { .set = semget(key, 2, IPC_CREAT | IPC_EXCL | 0600) };
+
+        assert_true(p.set >= 0);
+        assert_int_equal(semctl(p.set, 0, SETVAL, 1) + semctl(p.set, 1, SETVAL, 1), 0);
+        connect_unix(p.pair);
+        start(0, change_set_and_hear_unix, &p, "read(2)");
+        start(2, change_set_and_take_set, &p, "semop(2)");
+        start(1, hold_unix_and_take_set, &p, "semop(2)");
+        close_both(p.pair);
+        expect(3, IPW_SURE_POSSIBLE);
+}
+
+/* The first has the lock and awaits a word in memory of the others; the second a FIFO's other end, the third the lock. */
+static void lock_and_await_word(const struct play *p)
+{
+        close_but(-1, -1);
+        lock(0);
+        (void)syscall(SYS_futex, shared_word(), FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+static void keep_word_and_lock(const struct play *p)
+{
+        close_but(-1, -1);
+        *shared_word() = 0;
+        lock(0);
+}
+
+static void test_word_fifo_and_lock(void **state)
+{
+        int fd = shm_open(name[0], O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+        assert_int_equal(ftruncate(fd, 4096), 0);
+        (void)close(fd);
+        start(0, lock_and_await_word, NULL, "futex(2)");
+        start(1, open_before_word, NULL, "open(2)");
+        start(2, keep_word_and_lock, NULL, "flock(2)");
         expect(3, IPW_SURE_POSSIBLE);
 }
 
@@ -491,7 +726,7 @@ static void open_alone(const struct play *p)
 static void test_workers(void **state)
 {
         make_queues();
-        make_semaphore(0);
+        make_semaphore(0, 0);
         start(0, receive_both_ways, NULL, "mq_receive(3)");
         start(1, receive_both_ways, NULL, "mq_receive(3)");
         start(2, take_semaphore, NULL, "futex(2)");
@@ -564,29 +799,44 @@ static void test_busy(void **state)
         end_people();
 }
 
-int main(void)
+static int run(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fresh, done)
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_pipe_and_pipe, fresh, done),
-                cmocka_unit_test_setup_teardown(test_connection_and_lock, fresh, done),
-                cmocka_unit_test_setup_teardown(test_queue_and_queue, fresh, done),
-                cmocka_unit_test_setup_teardown(test_sysv_queue_and_queue, fresh, done),
-                cmocka_unit_test_setup_teardown(test_semaphore_and_lock, fresh, done),
-                cmocka_unit_test_setup_teardown(test_sysv_semaphore_and_lock, fresh, done),
-                cmocka_unit_test_setup_teardown(test_word_in_memory_and_fifo, fresh, done),
-                cmocka_unit_test_setup_teardown(test_three_locks, fresh, done),
-                cmocka_unit_test_setup_teardown(test_pipe_connection_and_lock, fresh, done),
-                cmocka_unit_test_setup_teardown(test_queue_semaphore_and_lock, fresh, done),
-                cmocka_unit_test_setup_teardown(test_workers, fresh, done),
-                cmocka_unit_test_setup_teardown(test_busy, fresh, done),
+                TEST(pipe_and_pipe),
+                TEST(pipe_and_lock),
+                TEST(lock_and_lock),
+                TEST(socket_and_lock),
+                TEST(connection_and_lock),
+                TEST(queue_and_queue),
+                TEST(sysv_queue_and_queue),
+                TEST(semaphore_and_lock),
+                TEST(sysv_semaphore_and_lock),
+                TEST(word_in_memory_and_fifo),
+                TEST(three_locks),
+                TEST(three_pipes),
+                TEST(three_queues),
+                TEST(pipe_connection_and_lock),
+                TEST(queue_semaphore_and_lock),
+                TEST(two_semaphores_and_a_lock),
+                TEST(socket_and_two_of_a_set),
+                TEST(word_fifo_and_lock),
+                TEST(workers),
+                TEST(busy),
         };
 
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
         (void)snprintf(folder, sizeof(folder), "/tmp/ipcway-test-circles-%d", (int)getpid());
         (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
         for (int i = 0; i < 3; i++)
                 (void)snprintf(file[i], sizeof(file[i]), "%s/file%d", folder, i);
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 3; i++)
                 (void)snprintf(name[i], sizeof(name[i]), "/ipcway-test-circles-%d-%d", (int)getpid(), i);
+        key = (key_t)(0x1d000000 ^ (getpid() * 2654435761U >> 8));
         janitor_start(clean);
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return run_alone(run);
 }
