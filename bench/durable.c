@@ -246,14 +246,41 @@ static double one_to_disk(unsigned n)
         return sends("?ack=disk", n, SMALL);
 }
 
-/* As many processes, each waiting for each of its messages. */
+static void write_to_disk(unsigned n, int ready, int go)
+{
+        struct ipw_message m = { .data = data, .size = SMALL };
+        struct ipw_link *l = open_log("?ack=disk");
+        char byte = 0;
+
+        if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
+                _exit(3);
+        for (unsigned i = 0; i < n; i++)
+                if (ipw_send(l, &m, IPW_FOREVER) < 0)
+                        _exit(3);
+        if (write(ready, &byte, 1) != 1)
+                _exit(3);
+        (void)ipw_close(l);
+        _exit(0);
+}
+
+/* From each of them, or one has failed. */
+static void await_writers(int ready)
+{
+        char byte;
+
+        for (int w = 0; w < WRITERS; w++)
+                if (read(ready, &byte, 1) != 1)
+                        errx(3, "a writer failed");
+}
+
+/* As many processes, each waiting for each of its messages. Neither their beginning nor their end counts. */
 static double many_to_disk(unsigned n)
 {
-        int go[2], status;
+        int go[2], ready[2], status;
         double start;
 
         tidy();
-        if (pipe(go) < 0)
+        if (pipe(go) < 0 || pipe(ready) < 0)
                 err(3, "pipe");
         for (int w = 0; w < WRITERS; w++) {
                 pid_t pid = fork();
@@ -261,27 +288,23 @@ static double many_to_disk(unsigned n)
                 if (pid < 0)
                         err(3, "fork");
                 if (pid == 0) {
-                        struct ipw_message m = { .data = data, .size = SMALL };
-                        struct ipw_link *l = open_log("?ack=disk");
-                        char byte;
-
                         (void)close(go[1]);
-                        if (read(go[0], &byte, 1) != 0)
-                                _exit(3);
-                        for (unsigned i = 0; i < n; i++)
-                                if (ipw_send(l, &m, IPW_FOREVER) < 0)
-                                        _exit(3);
-                        (void)ipw_close(l);
-                        _exit(0);
+                        (void)close(ready[0]);
+                        write_to_disk(n, ready[1], go[0]);
                 }
         }
         (void)close(go[0]);
+        (void)close(ready[1]);
+        await_writers(ready[0]);
         start = now();
         (void)close(go[1]);
+        await_writers(ready[0]);
+        start = now() - start;
+        (void)close(ready[0]);
         while (wait(&status) > 0)
                 if (status != 0)
                         errx(3, "a writer failed");
-        return (now() - start) / n / WRITERS;
+        return start / n / WRITERS;
 }
 
 #ifdef WITH_SQLITE
@@ -383,6 +406,7 @@ static void recover(unsigned megabytes)
 int main(int argc, char **argv)
 {
         double sync, rate;
+        unsigned each;
         int at = 1;
 
         if (at < argc && strcmp(argv[at], "--quick") == 0)
@@ -410,11 +434,12 @@ int main(int argc, char **argv)
                 printf("ack=disk: not judged, a sync costs too little here\n");
         } else {
                 (void)fflush(stdout);
-                rounds = quick ? 1 : 5;
-                compare("ack=disk, 16 writers, times as fast as one", one_to_disk, many_to_disk, 30 * scale, 30 * scale, 5, 1);
+                each = (unsigned)(4e-3 * scale / sync);
+                each = each < 2 * scale ? 2 * scale : each;
+                compare("ack=disk, 16 writers, times as fast as one", one_to_disk, many_to_disk, each, each, 5, 1);
 #ifdef WITH_SQLITE
                 (void)fflush(stdout);
-                compare("ack=disk, 16 writers, times as fast as SQLite's queue", sqlite_queue, many_to_disk, 30 * scale, 30 * scale, 5, 1);
+                compare("ack=disk, 16 writers, times as fast as SQLite's queue", sqlite_queue, many_to_disk, each, each, 5, 1);
 #else
                 printf("SQLite: not here\n");
 #endif

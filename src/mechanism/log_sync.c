@@ -6,6 +6,9 @@
  * alone. Of those who came too late for a sync only one is woken when it ends, to do the next. A writer that is killed in its sync wakes nobody, and so
  * sleepers look again after a slice.
  *
+ * That one does not begin at once. Those who have just been served are about to come back, each with a record that the sync would just miss: two halves would take turns
+ * for ever, each with every other sync. So it lets the others run as long as that brings more records. A writer that has met no other does not.
+ *
  * After a failed sync the kernel has forgotten which pages are not on disk, and a second try would lie. So all writers that
  * were there then refuse to go on, for good; who opens the log anew begins a new segment.
  */
@@ -17,7 +20,7 @@
 #include "log_writer.h"
 #include "sys.h"
 
-enum { SYNC_SLICE = 10000000 }; /* ns */
+enum { SYNC_SLICE = 10000000, GATHER = 500000 }; /* ns */
 
 int log_check_alive(struct writer *w)
 {
@@ -120,8 +123,21 @@ int log_wait_for_sync(const struct writer *w, int64_t until)
         return r == -EAGAIN || r == -ETIMEDOUT ? 0 : r;
 }
 
+/* Before a sync is counted as begun: who comes meanwhile is told when it ends. */
+static void gather(struct writer *w)
+{
+        int64_t until = clock_now() + GATHER;
+        uint64_t next = log_tail_read(w->shared).next, before;
+
+        do {
+                before = next;
+                (void)sys_yield("others are about to append, and this sync will do for them, too");
+                next = log_tail_read(w->shared).next;
+        } while (next != before && clock_now() < until);
+}
+
 /* Counted only now that the lock is free: who wakes, or does not even fall asleep, may want it. */
-static void end_sync(const struct writer *w, uint32_t sync)
+static void end_sync(struct writer *w, uint32_t sync)
 {
         uint32_t ended = load_small(&w->shared->ended);
 
@@ -129,8 +145,8 @@ static void end_sync(const struct writer *w, uint32_t sync)
         while (sync - ended - 1 < INT32_MAX && /* the next may have overtaken us here */
                !__atomic_compare_exchange_n(&w->shared->ended, &ended, sync, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
                 ;
-        (void)sys_futex_wake("it is synced", &w->shared->ended, turn_of(sync));
-        (void)sys_futex_wake_one("the next to sync", &w->shared->ended, turn_of(sync + 1));
+        w->crowd = sys_futex_wake("it is synced", &w->shared->ended, turn_of(sync)) > 0;
+        w->crowd |= sys_futex_wake_one("the next to sync", &w->shared->ended, turn_of(sync + 1)) > 0;
 }
 
 /* 1: the lock is ours, and there is something to sync; 0: somebody has done it for us; -EAGAIN: somebody is at it; -EINTR, or -errno. */
@@ -145,6 +161,7 @@ static int begin_sync(struct writer *w, unsigned flags)
                         return 0;
                 r = w->alone ? 0 : log_lock(w->log.control, F_WRLCK, LOG_LOCK_SYNC, false);
                 w->served = r == -EAGAIN;
+                w->crowd |= w->served;
                 if (w->served && !(flags & LINK_SLEEP))
                         return -EAGAIN;
                 if (w->served && log_wait_for_sync(w, INT64_MAX) == -EINTR)
@@ -176,6 +193,8 @@ int log_settle(struct writer *w, unsigned flags)
                 return r < 0 ? r : log_check_alive(w);
         if (w->alone)
                 return sync_now(w);
+        if (w->crowd)
+                gather(w);
         sync = __atomic_add_fetch(&w->shared->begun, 1, __ATOMIC_SEQ_CST); /* before it looks where the end is */
         r = sync_now(w);
         end_sync(w, sync);

@@ -100,6 +100,7 @@ static const struct {
         { "user.c", "mended: the place is free", "the same" },
         { "wake.c", "wake who waits for this", "two processes; and if it fails, the sleeper looks again after a slice: tests/ring" },
         { "log_sync.c", "another writer syncs, perhaps for us, too", "two writers in the same moment: tests/unit/test_log.c" },
+        { "log_sync.c", "others are about to append, and this sync will do for them, too", "the same" },
         { "log_sync.c", "the next to sync", "three writers in the same moment; and if it fails, they look again after a slice: the same" },
         { "child.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },
         { "event.c", NULL, "events instead of messages: tests/unit/test_event_fault.c" },

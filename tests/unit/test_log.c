@@ -242,6 +242,65 @@ static void test_killed_in_its_sync(void **state)
         (void)ipw_close(in);
 }
 
+static struct {
+        struct ipw_link *other;
+        unsigned yields, syncs;
+} crowd;
+
+/* In the very moment in which a writer waits for others, one appends. */
+static int append_meanwhile(struct sys_call *call)
+{
+        struct ipw_message m = { .data = (char[]){ "x" }, .size = 1, .flags = IPW_DEFER };
+        const struct sys_hook *hook = sys_hook;
+
+        crowd.syncs += strcmp(call->site->call, "fdatasync") == 0;
+        if (strcmp(call->site->call, "sched_yield") != 0 || crowd.yields++)
+                return 0;
+        sys_hook = NULL;
+        assert_int_equal(ipw_send(crowd.other, &m, 0), -EINPROGRESS);
+        sys_hook = hook;
+        return 0;
+}
+
+/* Who has met another in a sync waits with the next one for who is about to come, and one sync does for both. Who is alone waits for nobody. */
+static void test_one_sync_for_who_comes(void **state)
+{
+        static const struct sys_hook stop = { stop_at_sync, after_sync }, append = { append_meanwhile, after_sync };
+        struct ipw_link *out = open_with("?ack=disk", IPW_PUB);
+        pid_t pid;
+        int status;
+
+        memset(&crowd, 0, sizeof(crowd));
+        crowd.other = open_with("?ack=disk", IPW_PUB);
+        sys_hook = &append;
+        assert_int_equal(talk_send(out, "y", 1, 0), 1);
+        assert_int_equal(crowd.syncs, 1);
+        assert_int_equal(crowd.yields, 0);
+        sys_hook = NULL;
+        pid = fork_child();
+        if (pid == 0) {
+                struct ipw_link *first = open_with("?ack=disk", IPW_PUB);
+
+                sys_hook = &stop;
+                CHILD_CHECK(talk_send(first, "x", 1, IPW_FOREVER) == 1);
+                _exit(ipw_close(first));
+        }
+        assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+        assert_true(WIFSTOPPED(status));
+        assert_int_equal(talk_send(out, "z", 1, 0), -EINPROGRESS);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(reap(pid), 0);
+        sys_hook = &append;
+        crowd.syncs = 0;
+        assert_int_equal(ipw_flush(out, 0), 0);
+        assert_true(crowd.yields > 1);
+        assert_int_equal(ipw_flush(crowd.other, 0), 0);
+        assert_int_equal(crowd.syncs, 1);
+        sys_hook = NULL;
+        (void)ipw_close(crowd.other);
+        (void)ipw_close(out);
+}
+
 /* ---- who may have it ------------------------------------------------------------------------------------------------------------------- */
 
 static void test_alone(void **state)
@@ -921,6 +980,7 @@ int main(void)
                 cmocka_unit_test_setup(test_a_sleeper_wakes, fresh),
                 cmocka_unit_test_setup(test_many_writers, fresh),
                 cmocka_unit_test_setup(test_killed_in_its_sync, fresh),
+                cmocka_unit_test_setup(test_one_sync_for_who_comes, fresh),
                 cmocka_unit_test_setup(test_alone, fresh),
                 cmocka_unit_test_setup(test_remove, fresh),
                 cmocka_unit_test_setup(test_removed_under_us, fresh),
