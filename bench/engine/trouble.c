@@ -2,11 +2,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "way.h"
 
 const char *trouble_who = "bench";
 char *trouble_text;
+void (*trouble_last)(void);
 
 void trouble(const char *format, ...)
 {
@@ -21,5 +23,9 @@ void trouble(const char *format, ...)
                 (void)fputc('\n', stderr);
         }
         va_end(arguments);
+        if (trouble_last)
+                trouble_last();
+        if (trouble_text)
+                _exit(3); /* a child: what its parent has not written yet is not its own */
         exit(3);
 }

@@ -74,4 +74,5 @@ extern const struct bench_way ours, raw_pipe, raw_fifo, raw_seqpacket, raw_seqpa
  */
 void trouble(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 extern const char *trouble_who;
-extern char *trouble_text; /* BENCH_TEXT_VERDICT bytes */
+extern char *trouble_text;         /* BENCH_TEXT_VERDICT bytes */
+extern void (*trouble_last)(void); /* to be done before the end; NULL: nothing */
