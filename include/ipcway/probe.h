@@ -117,7 +117,10 @@ struct ipw_probe_process {
         pid_t pid, parent;
         uid_t uid;
         int64_t started; /* seconds since 1970; 0: not known */
+        uint64_t
+                ticks; /* when it was started, in clock ticks since the machine was: numbers of processes come again, but not with the same ticks */
         const char *name;
+        unsigned descriptors;                       /* how many it has open; 0 if they may not be seen */
         int hidden;                                 /* what it holds may not be seen by this caller */
         uint64_t pending, blocked, ignored, caught; /* signals; bit 0 is the first. Pending and blocked: by any of its threads */
 };
@@ -177,6 +180,38 @@ int ipw_probe_left(struct ipw_probe *, const struct ipw_probe_object *, struct i
  * -ENOENT; -EINVAL another verdict or kind. For all else there is ipw_remove(), which takes it as it is.
  */
 int ipw_probe_remove(struct ipw_probe *, const struct ipw_left *, struct ipw_why *);
+
+/* ---- leaks: what does not come back by itself ------------------------------------------------------------------------------------------ */
+
+/* What is wrong; the worst first. */
+enum {
+        IPW_LEAK_END = 1,    /* somebody waits for the end of a conversation, and a copy that nobody uses keeps it from coming */
+        IPW_LEAK_FLIGHT = 2, /* descriptors were sent through a socket, and nobody receives them */
+        IPW_LEAK_LIMIT = 3,  /* a process has nearly as many descriptors as it may */
+        IPW_LEAK_CLOSED = 4, /* connections that their peers have closed, and this side has not */
+        IPW_LEAK_UNREAD = 5, /* messages or bytes that nobody takes */
+        IPW_LEAK_MEMORY = 6, /* it has no name any more, and is there as long as somebody has it open or mapped */
+};
+
+struct ipw_leak {
+        int what;                              /* IPW_LEAK_* */
+        int sure;                              /* IPW_SURE_*; `doubt` says why not more */
+        const struct ipw_probe_object *object; /* NULL: it is about a process as a whole */
+        pid_t pid;                             /* who should let go; 0: all users of the object */
+        int fd;                                /* of which descriptor; -1: not of one alone */
+        pid_t waits;                           /* END: who waits because of it; else 0 */
+        uint64_t bytes;                        /* that it takes, or that lie there; 0: not known */
+        int64_t since;                         /* seconds since 1970: it has been so at least since then; 0: the kernel does not tell */
+        const char *text;                      /* what is seen: "12 (sort) waits in read(2) on descriptor 0, pipe:[4711], and ..." */
+        const char *matters, *helps;           /* why that is bad, and what mends it */
+        const char *doubt;                     /* ""; or how it could be meant so */
+};
+
+/*
+ * What of this picture (it must have IPW_PROBE_OBJECTS) is a leak, the surest and worst first. Limits and, of sockets, whether this kernel counts what is in
+ * flight are read now; what cannot be told is one of ipw_probe_gaps() then. The list belongs to the picture. -EINVAL: a picture without objects; -ENOMEM.
+ */
+int ipw_probe_leaks(struct ipw_probe *, const struct ipw_leak **, size_t *n);
 
 /* ---- rings: who uses one, what waits in it, what the dead have left ------------------------------------------------------------------ */
 

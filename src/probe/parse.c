@@ -82,7 +82,7 @@ static void unescape(char *text)
  */
 int parse_stat(const char *text, char *name, size_t room, struct stat_line *out)
 {
-        enum { KERNEL_THREAD = 0x200000, FLAGS = 5, THREADS = 16, STARTED = 18, FIELDS }; /* PF_KTHREAD; behind the state */
+        enum { KERNEL_THREAD = 0x200000, SESSION = 2, FLAGS = 5, THREADS = 16, STARTED = 18, FIELDS }; /* PF_KTHREAD; behind the state */
         const char *open = strchr(text, '('), *end = strrchr(text, ')'), *at, *word;
         uint64_t field[FIELDS];
         size_t size;
@@ -105,6 +105,7 @@ int parse_stat(const char *text, char *name, size_t room, struct stat_line *out)
                         *c = '?';
         *out = (struct stat_line){ .state = *word,
                                    .parent = (pid_t)field[0],
+                                   .session = (pid_t)field[SESSION],
                                    .kernel = field[FLAGS] & KERNEL_THREAD,
                                    .threads = field[THREADS],
                                    .started = field[STARTED] };

@@ -38,7 +38,9 @@ static int publish_processes(struct ipw_probe *p)
                         .parent = process->parent,
                         .uid = process->uid,
                         .started = p->booted && ticks > 0 ? (int64_t)(p->booted + process->started / (uint64_t)ticks) : 0,
+                        .ticks = process->started,
                         .name = process->name,
+                        .descriptors = process->holds,
                         .hidden = process->hidden,
                         .pending = process->pending,
                         .blocked = process->blocked,
@@ -171,6 +173,7 @@ void ipw_probe_free(struct ipw_probe *p)
         for (uint32_t i = 0; i < p->names.count; i++)
                 free(p->names.at[i]);
         free(p->names.at);
+        free(p->leaks.at);
         free(p->index);
         free_texts(p);
         free(p->sockets.at);

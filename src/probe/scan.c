@@ -416,6 +416,7 @@ static int add_process(void *context, const char *name)
         if (n < 0)
                 return (int)n;
         process->parent = line.parent;
+        process->session = line.session;
         process->started = line.started;
 
         (void)snprintf(path, sizeof(path), "%d/fd", (int)w->pid);

@@ -61,7 +61,7 @@ enum { LEVELS = 33 }; /* of pid namespaces, as many as the kernel has */
 enum own_link { MOUNTS, ROOT, IPC, NET, LINKS };
 
 struct process {
-        pid_t pid, parent;
+        pid_t pid, parent, session;
         uid_t uid;
         char name[32];
         bool hidden;    /* its descriptors may not be seen */
@@ -199,8 +199,10 @@ struct ipw_probe {
         LIST(struct ipw_probe_process) people;
         LIST(const char *) gaps;
         LIST(struct ipw_probe_object *) names; /* made by ipw_probe_look() */
-        struct ipw_probe_object nothing;       /* what is said of an object that could not be made is written here, and read by nobody */
-        uint32_t *index;                       /* of objects by key, +1; a power of two */
+        LIST(struct ipw_leak) leaks;
+        struct ipw_probe_object nothing; /* what is said of an object that could not be made is written here, and read by nobody */
+        struct ipw_leak no_leak;         /* the same */
+        uint32_t *index;                 /* of objects by key, +1; a power of two */
         uint32_t index_size;
         struct chunk *chunks; /* texts that stay where they are */
         int failed;           /* the first error of collect() */
@@ -280,7 +282,7 @@ void address_name(const char *name, char *out, size_t room);
  */
 struct stat_line {
         char state;
-        pid_t parent;
+        pid_t parent, session;
         bool kernel;
         uint64_t threads, started;
 };
