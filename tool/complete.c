@@ -339,7 +339,7 @@ static void complete_arguments(const struct command *c, char **word, int count)
                 complete_signal(first, last, plain);
         } else if (c == &command_ls) {
                 offer_words(last, "", LS_KINDS);
-        } else if (c == &command_why && plain == 0) {
+        } else if ((c == &command_why && plain == 0) || c == &command_leaks) {
                 offer_processes(last, "");
                 complete_address(last, c->bare);
         } else if (strncmp(c->arguments, "FROM TO", 7) == 0 ? plain < 2 : strstr(c->arguments, "ADDR") && plain == (c->verbs != NULL)) {
