@@ -236,7 +236,7 @@ static void trace_size(struct line *l, const struct bench_cell *c)
         char a[32], b[32];
         size_t used = strlen(l->told);
 
-        add(l, log2((double)c->size), log10(c->per_second.value));
+        add(l, log2((double)(c->size ? c->size : 1)), log10(c->per_second.value));
         (void)snprintf(l->told + used, sizeof(l->told) - used, "%s%s: %s/s", used ? "; " : "", bench_text_bytes(a, sizeof(a), c->size),
                        bench_text_count(b, sizeof(b), c->per_second.value));
 }
@@ -437,7 +437,7 @@ void bench_picture(FILE *out, const struct bench_run *run, const struct bench_sc
         draw_grid_y(out, &f, s->size != 0);
         for (size_t i = 0; s->size && i < sizeof(nines) / sizeof(nines[0]); i++)
                 draw_tick_x(out, &f, nines[i].at, nines[i].text);
-        for (int x = (int)ceil(f.x_low); !s->size && x <= f.x_high; x += f.x_high - f.x_low > 12 ? 3 : 1)
+        for (int x = (int)fmax(0, ceil(f.x_low)); !s->size && x <= f.x_high; x += f.x_high - f.x_low > 12 ? 3 : 1)
                 draw_tick_x(out, &f, x, bench_text_bytes(text, sizeof(text), (size_t)1 << x));
         fprintf(out, "<text class=\"mid\" x=\"%d\" y=\"%d\">%s</text>\n", (LEFT + WIDTH - RIGHT) / 2, f.height - 8,
                 s->size ? "so many of all messages take at most so long, one way" : "bytes of a message; messages received in a second");
