@@ -314,9 +314,9 @@ static int publish(struct ipw_probe *p)
                 struct ipw_probe_object *o = &p->public_objects.at[i];
 
                 *o = object->is;
-                o->users = p->users.at + object->users;
+                o->users = object->user_count ? p->users.at + object->users : NULL;
                 o->user_count = object->user_count;
-                o->facts = p->facts.at + object->facts;
+                o->facts = object->fact_count ? p->facts.at + object->facts : NULL;
                 o->fact_count = object->fact_count;
                 o->peer = object->peer ? &p->public_objects.at[object->peer - 1] : NULL;
                 if (o->user_count == 0 && p->hidden && o->state == IPW_FACT_SEEN)

@@ -47,11 +47,16 @@ static void name_nameless(struct ipw_probe *p, uint32_t object, const struct pro
         bool file = strcmp(o->kind, "shm+file") == 0;
         struct look look = { .names = 1 };
         const char *source;
+        char to[4096];
         int r;
 
         if (object == NO_OBJECT)
                 return;
         r = p->source->ops->look(p->source, where, true, &look);
+        if (p->source->ops->link(p->source, where, to, sizeof(to)) > 0)
+                path = keep(p, to); /* as it is: what lists mappings writes a newline as \012 */
+        if (!path)
+                return;
         if (r == 0 && (look.inode != o->inode || look.device != o->device))
                 r = -ENOENT;
         object_name(p, object, file && r == 0 && look.names > 0 && !is_apart(p, process), bare_path(p, path, r == 0 && look.names > 0));

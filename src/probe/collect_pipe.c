@@ -11,7 +11,7 @@ static void name_pipe(struct ipw_probe *p, uint32_t object, const char *path, bo
                 object_name(p, object, named && !is_apart(p, process), bare_path(p, path, named));
         else
                 object_name(p, object, false, "");
-        fact_missing(p, object, "bytes", "", -EOPNOTSUPP, "not looked at: a copy of its descriptor would keep its end open");
+        fact_missing(p, object, "bytes", "ioctl(2)", -EOPNOTSUPP, "not looked at: a copy of its descriptor would keep its end open");
 }
 
 void collect_pipes(struct ipw_probe *p)
