@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
@@ -152,14 +153,16 @@ static void print_changes(const struct advise_change *change, size_t n, bool non
                 printf("\nand no single change would help\n");
 }
 
-static int print_text(const struct advice *a, const struct advise_change *change, size_t changes)
+static int print_text(const struct advice *a, const struct advise_source *source, const struct advise_change *change, size_t changes)
 {
         char wish[256];
         int r;
 
         tell_wish(&set.wish, wish, sizeof(wish));
         printf("asked     %s\n", wish);
-        printf("speeds    rules of thumb, as nothing was measured on this machine: times what 64 bytes cost through a pipe\n");
+        printf("speeds    %s\n", source->text);
+        if (*source->trouble)
+                printf("          %s\n", source->trouble);
         if (a->fitting)
                 print_answer(&set.wish, a);
         else
@@ -198,9 +201,9 @@ static json_t *answer_json(const struct advise_wish *w, const struct advise_verd
                          "calls", calls);
 }
 
-static int print_json(const struct advice *a, const struct advise_change *change, size_t changes)
+static int print_json(const struct advice *a, const struct advise_source *source, const struct advise_change *change, size_t changes)
 {
-        json_t *ranking = json_array(), *others = json_array();
+        json_t *ranking = json_array(), *others = json_array(), *speeds;
 
         for (size_t i = 0; i < a->count; i++) {
                 const struct advise_verdict *v = &a->verdict[i];
@@ -216,7 +219,12 @@ static int print_json(const struct advice *a, const struct advise_change *change
         for (size_t i = 0; i < changes; i++)
                 (void)json_array_append_new(others, json_pack("{s:s?,s:s}", "way", change[i].way ? change[i].way->mechanism->scheme : NULL,
                                                               "if", change[i].condition));
-        return json_print(json_pack("{s:o,s:s?,s:o,s:o}", "asked", wish_json(&set.wish), "use",
+        speeds = json_pack("{s:b,s:s}", "measured", source->measured, "text", source->text);
+        if (source->measured)
+                (void)json_object_set_new(speeds, "age_seconds", json_integer((json_int_t)source->age));
+        if (*source->trouble)
+                (void)json_object_set_new(speeds, "trouble", json_text(source->trouble));
+        return json_print(json_pack("{s:o,s:o,s:s?,s:o,s:o}", "asked", wish_json(&set.wish), "speeds", speeds, "use",
                                     a->fitting ? a->verdict[0].way->mechanism->scheme : NULL, "ranking", ranking, "changes", others));
 }
 
@@ -232,6 +240,8 @@ static int run(const struct arguments *a)
 {
         struct advise_change change[ADVISE_CHANGES];
         struct advise_way ways[ADVISE_WAYS];
+        struct advise_figures figures;
+        struct advise_source source;
         struct advice advice;
         size_t n, changes;
         int status;
@@ -249,9 +259,11 @@ static int run(const struct arguments *a)
                 return WRONG_USAGE;
         }
         n = advise_ways(ways);
-        advise_choose(&set.wish, ways, n, NULL, &advice);
-        changes = advise_changes(&set.wish, ways, n, NULL, change);
-        status = set.json ? print_json(&advice, change, changes) : print_text(&advice, change, changes);
+        advise_figures_read(&figures, &source);
+        advise_choose(&set.wish, ways, n, &figures, &advice);
+        changes = advise_changes(&set.wish, ways, n, &figures, change);
+        status = set.json ? print_json(&advice, &source, change, changes) : print_text(&advice, &source, change, changes);
+        free(figures.figure);
         return status != DONE ? WRONG_USAGE : advice.fitting ? FOUND : NONE;
 }
 

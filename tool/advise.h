@@ -41,6 +41,7 @@ struct advise_facts {
         const char *many, *all; /* the same to reach other machines, and to reach all receivers; NULL: no difference */
         const char *most;       /* options with which it can do the most */
         const char *plain;      /* what a program without this library uses to take part; NULL: nothing */
+        const char *like;       /* where it was not measured itself, its figures are those of this scheme */
         const char *limit;      /* the setting of the machine that bounds a message */
         bool pairs;             /* has no name where a parent makes both ends for a child */
         bool shell, tool;       /* echo and cat are enough to take part; nc is */
@@ -67,11 +68,18 @@ struct advise_figure {
         bool disk; /* with ack=disk */
         size_t size;
         double one, many_at_once; /* of a processor's time, a message sent and received alone, and as one of many in a call */
-        double polling, asleep;   /* from send to receive */
+        double polling;           /* from send to receive, both sides spinning */
 };
 struct advise_figures {
         struct advise_figure *figure;
         size_t count;
+};
+
+/* Where the figures come from. */
+struct advise_source {
+        bool measured;
+        int64_t age; /* seconds; -1: nothing was measured */
+        char text[200], trouble[400];
 };
 
 struct advise_verdict {
@@ -109,7 +117,10 @@ struct advise_lines {
         size_t calls;
 };
 
-size_t advise_ways(struct advise_way[ADVISE_WAYS]); /* asks the contract; opens nothing */
+struct bench_run;
+int advise_figures_take(const struct bench_run *, struct advise_figures *); /* adds to them; figure is the caller's to free. -ENOMEM */
+void advise_figures_read(struct advise_figures *, struct advise_source *);  /* those of this machine, if there are any to be believed */
+size_t advise_ways(struct advise_way[ADVISE_WAYS]);                         /* asks the contract; opens nothing */
 void advise_choose(const struct advise_wish *, const struct advise_way *, size_t ways, const struct advise_figures *, struct advice *);
 const char *advise_before(const struct advise_verdict *, const struct advise_verdict *); /* why the first stands before the second */
 size_t advise_changes(const struct advise_wish *, const struct advise_way *, size_t ways, const struct advise_figures *,

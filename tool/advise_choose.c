@@ -131,6 +131,7 @@ static bool is_out(const struct advise_wish *w, const struct advise_way *way, ch
 
 struct cost {
         double one, many, polling; /* ns */
+        double unit;               /* what the rules of thumb are times of */
         bool measured;
 };
 
@@ -167,6 +168,14 @@ static double by_thumb(double message, double kib, int64_t size)
         return message + kib * (double)size / 1024;
 }
 
+/* Of the way, or else of the one that it is like. */
+static double figure(const struct advise_figures *figures, const struct advise_facts *f, bool disk, int64_t size, size_t field)
+{
+        double ns = measured(figures, f->scheme, disk, size, field);
+
+        return ns < 0 && f->like ? measured(figures, f->like, disk, size, field) : ns;
+}
+
 static double or_thumb(double ns, double thumb, bool *all)
 {
         if (ns >= 0)
@@ -179,20 +188,19 @@ static double or_thumb(double ns, double thumb, bool *all)
 static struct cost cost_of(const struct advise_wish *w, const struct advise_way *way, const struct advise_figures *figures)
 {
         const struct advise_facts *f = way->facts;
-        const char *scheme = f->scheme;
         bool disk = w->persist == PERSIST_POWER;
         double pipe = measured(figures, "pipe", false, 64, offsetof(struct advise_figure, one));
         double unit = pipe > 0 ? pipe : PIPE_NS, sync = disk ? SYNC * PIPE_NS : 0;
-        struct cost c = { .measured = true };
+        struct cost c = { .measured = true, .unit = unit };
 
-        c.one = or_thumb(measured(figures, scheme, disk, w->size, offsetof(struct advise_figure, one)),
+        c.one = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, one)),
                          by_thumb(f->one, f->kib, w->size) * unit + sync, &c.measured);
-        c.many = or_thumb(measured(figures, scheme, disk, w->size, offsetof(struct advise_figure, many_at_once)),
+        c.many = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, many_at_once)),
                           by_thumb(way->caps.max_batch > 1 ? f->many_at_once : f->one, f->kib, w->size) * unit + sync / 1000,
                           &(bool){ true });
         if (c.many > c.one)
                 c.many = c.one;
-        c.polling = or_thumb(measured(figures, scheme, disk, w->size, offsetof(struct advise_figure, polling)),
+        c.polling = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, polling)),
                              by_thumb(f->polling, f->kib, w->size) * unit + sync, w->wait == WAIT_SPIN ? &c.measured : &(bool){ true });
         return c;
 }
@@ -294,8 +302,8 @@ static void judge(const struct advise_wish *w, const struct advise_way *way, con
         double load = c->one * (double)w->rate / 1e9, grouped = c->many * (double)w->rate / 1e9;
 
         v->measured = c->measured;
-        v->cost = c->measured ? c->one : c->one / PIPE_NS;
         v->rank = w->wait == WAIT_SPIN ? c->polling : c->one;
+        v->cost = c->measured ? v->rank : v->rank / c->unit;
         if (grouped > (c->measured ? 1 : BY_THUMB)) {
                 (void)snprintf(v->reason, sizeof(v->reason), "too slow: about %.2g messages of this size a second%s", 1e9 / c->many,
                                c->measured ? "" : ", by rule of thumb");
@@ -321,7 +329,7 @@ const char *advise_before(const struct advise_verdict *a, const struct advise_ve
 {
         return a->speed != b->speed       ? "slower"
                : a->against != b->against ? "more speaks against it"
-               : a->rank < b->rank        ? "it takes longer"
+               : a->rank * 1.1 < b->rank  ? "it takes longer"
                                           : "just as good";
 }
 

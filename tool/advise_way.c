@@ -34,10 +34,11 @@ static const struct advise_facts facts[] = {
           .many_at_once = 1, .kib = 1.5, .polling = 10 },
         { "log", "{dir}/{name}", .most = "max=1G", .one = 5, .many_at_once = 0.5, .kib = 2, .polling = 10 },
         { "shm", "/{name}", .most = "size=4G", .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
-        { "shm+file", "{dir}/{name}", .most = "size=4G", .written = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
-        { "shm+sysv", "{key}", .most = "size=4G", .number = true, .one_user = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1,
+        { "shm+file", "{dir}/{name}", .like = "shm", .most = "size=4G", .written = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1,
           .polling = 0.15 },
-        { "shm+anon", "", .most = "size=4G", .pairs = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
+        { "shm+sysv", "{key}", .like = "shm", .most = "size=4G", .number = true, .one_user = true, .one = 0.1, .many_at_once = 0.05,
+          .kib = 0.1, .polling = 0.15 },
+        { "shm+anon", "", .like = "shm", .most = "size=4G", .pairs = true, .one = 0.1, .many_at_once = 0.05, .kib = 0.1, .polling = 0.15 },
 };
 
 bool advise_offers(const struct ipw_mechanism *m, const char *option, const char *word)

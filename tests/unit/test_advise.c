@@ -124,7 +124,7 @@ static void believes_the_contract(void **state)
 
 static struct advise_figure measured(const char *scheme, size_t size, double one)
 {
-        struct advise_figure f = { .size = size, .one = one, .many_at_once = -1, .polling = -1, .asleep = -1 };
+        struct advise_figure f = { .size = size, .one = one, .many_at_once = -1, .polling = -1 };
 
         strcpy(f.scheme, scheme);
         return f;
