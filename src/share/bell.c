@@ -4,16 +4,47 @@
  * that rings for nothing costs its owner a look. A user that goes closes the object, and that rings too, however it went: so the end of a conversation is
  * never missed, nor a message whose sender died before it could ring.
  *
+ * System V memory is no file, and nothing tells that it was removed. There a timer rings for nothing with each slice, as who sleeps in a receive looks with each.
+ *
  * The bit stays set until its owner takes it back: a sender that clears it and is then stopped would leave the loop deaf.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 
 #include "bytes.h"
 #include "cleanup.h"
 #include "share.h"
 #include "sys.h"
+
+static int ring_by_time(struct share_bell *b, int watch)
+{
+        _cleanup_(sys_closep)
+        int slice = -1, both = -1;
+        struct epoll_event in = { .events = EPOLLIN };
+        const struct timespec every = { .tv_sec = SHARE_SLICE / 1000000000, .tv_nsec = SHARE_SLICE % 1000000000 };
+        const struct itimerspec when = { every, every };
+        int r;
+
+        slice = sys_timerfd_create("nothing tells that this memory was removed: so look with each slice");
+        if (slice < 0)
+                return slice;
+        r = sys_timerfd_settime("with each slice", slice, &when);
+        if (r < 0)
+                return r;
+        both = sys_epoll_create("one descriptor for both: the ring changed, a slice is over");
+        if (both < 0)
+                return both;
+        r = sys_epoll_ctl("the ring changed", both, EPOLL_CTL_ADD, watch, &in);
+        if (r == 0)
+                r = sys_epoll_ctl("a slice is over", both, EPOLL_CTL_ADD, slice, &in);
+        if (r < 0)
+                return r;
+        b->slice = steal_fd(&slice);
+        b->both = steal_fd(&both);
+        return 0;
+}
 
 int share_bell_open(struct share_bell *b, const struct share *s)
 {
@@ -27,6 +58,8 @@ int share_bell_open(struct share_bell *b, const struct share *s)
                 return fd;
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
         r = sys_inotify_add("whoever changes it touches it, and who goes closes it", fd, path, IN_ATTRIB | IN_CLOSE_WRITE);
+        if (r >= 0 && s->object.kind == OBJECT_SYSV)
+                r = ring_by_time(b, fd);
         if (r < 0)
                 return r;
         b->watch = steal_fd(&fd);
@@ -54,8 +87,11 @@ int share_bell_drain(const struct share_bell *b)
 {
         _Alignas(struct inotify_event) char room[1024];
         int rung = BELL_SILENT;
+        uint64_t slices;
         ssize_t n;
 
+        if (b->slice >= 0 && sys_read("is a slice over", b->slice, &slices, sizeof(slices)) > 0)
+                rung = BELL_CHANGED;
         do {
                 n = sys_read("silence the bell", b->watch, room, sizeof(room));
                 for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(struct inotify_event) + ((struct inotify_event *)(room + at))->len))
@@ -68,6 +104,8 @@ void share_bell_close(struct share_bell *b, const struct share *s, int inherited
 {
         if (!inherited)
                 share_bell_disarm(b, s);
+        sys_closep(&b->both);
+        sys_closep(&b->slice);
         sys_closep(&b->watch);
-        b->watch = -1;
+        *b = (struct share_bell)SHARE_BELL_NONE;
 }

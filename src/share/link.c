@@ -220,7 +220,7 @@ static int shared_pollfd(struct link *link, unsigned direction, struct pollfd *o
 
         if (r < 0)
                 return r;
-        raw.fd = w->bell.watch;
+        raw.fd = share_bell_fd(&w->bell);
         share_bell_arm(&w->bell, &l->share, w->changed);
         r = readiness_pollfd(&w->readiness, &raw, may_go_on(l, w, direction) || is_over(l, w, true), out);
         if (r < 0)
@@ -769,7 +769,7 @@ int share_link_new(const struct share *s, const struct share_wish *wish, struct 
                 return -ENOMEM;
         l->share = *s;
         for (int i = 0; i < 2; i++) {
-                l->way[i].bell.watch = -1;
+                l->way[i].bell = (struct share_bell)SHARE_BELL_NONE;
                 l->way[i].readiness = (struct readiness)READINESS_NONE;
         }
         if (s->ways & IPW_SEND)

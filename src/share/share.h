@@ -120,9 +120,19 @@ void share_stir(const struct share *, struct ring_wait *);
 /* A descriptor for somebody's own loop, over one direction. */
 struct share_bell {
         int watch;            /* inotify; -1: nobody has asked for it */
+        int slice, both;      /* of System V memory: a timer, and epoll over the two */
         struct ring_wait *at; /* where it is armed; NULL: nowhere */
 };
+#define SHARE_BELL_NONE          \
+        {                        \
+                -1, -1, -1, NULL \
+        }
 int share_bell_open(struct share_bell *, const struct share *);
+/* What to poll. */
+static inline int share_bell_fd(const struct share_bell *b)
+{
+        return b->both >= 0 ? b->both : b->watch;
+}
 void share_bell_close(struct share_bell *, const struct share *, int inherited);
 /* Rings from now on for what is waited for there, and no longer for another; what was there before is for the caller to look at, afterwards. */
 void share_bell_arm(struct share_bell *, const struct share *, struct ring_wait *);

@@ -347,17 +347,17 @@ static void test_taken_away_from_who_tries(void **state)
         clean();
 }
 
-/* A loop of its own is woken; not of System V, whose removal no descriptor tells. */
+/* A loop of its own is woken, though of System V memory nothing tells. */
 static void test_taken_away_from_a_loop(void **state)
 {
-        for (int kind = 0; kind < 2; kind++) {
+        for (int kind = 0; kind < 3; kind++) {
                 struct ipw_link *in = talk_open(with(kind, "?size=4K"), IPW_PULL);
                 struct pollfd p;
                 ssize_t r;
 
                 assert_int_equal(ipw_pollfd(in, IPW_RECV, &p), 0);
                 assert_int_equal(recv_one(in, 0), -EAGAIN);
-                assert_int_equal(poll(&p, 1, 0), 0);
+                assert_true(kind == 2 || poll(&p, 1, 0) == 0); /* there a slice may just be over */
                 take_away(kind);
                 while ((r = recv_one(in, 0)) == -EAGAIN)
                         assert_int_equal(poll(&p, 1, PATIENCE), 1);
