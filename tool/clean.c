@@ -298,7 +298,7 @@ static int look(struct work *w)
                 if (w->journal < 0)
                         return TROUBLE;
         }
-        w->p = waits_take(IPW_PROBE_OBJECTS);
+        w->p = waits_take(IPW_PROBE_OBJECTS | IPW_PROBE_SHARED);
         w->table = set.json ? NULL : table_new(columns, sizeof(columns) / sizeof(columns[0]));
         status = w->p && (w->table || set.json) ? treat_all(w) : FAILED;
         if (w->removed && !set.json)

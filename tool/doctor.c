@@ -120,7 +120,7 @@ static int run(const struct arguments *a)
                 say_error("doctor takes no arguments: it looks at the machine");
                 return TROUBLE;
         }
-        p = waits_take(IPW_PROBE_OBJECTS);
+        p = waits_take(IPW_PROBE_OBJECTS | IPW_PROBE_SHARED);
         if (!p)
                 return TROUBLE;
         check_memory(&f);

@@ -161,15 +161,20 @@ json_t *json_text(const char *text)
         return whole;
 }
 
-int json_print(json_t *value)
+int json_put(json_t *value)
 {
         int r = value ? json_dumpf(value, stdout, JSON_INDENT(2)) : -1;
 
         json_decref(value);
-        if (r < 0) {
-                say_error("cannot write JSON");
-                return FAILED;
-        }
-        (void)putchar('\n');
-        return say_finish();
+        if (r == 0 && putchar('\n') != EOF)
+                return DONE;
+        say_error("cannot write JSON");
+        return FAILED;
+}
+
+int json_print(json_t *value)
+{
+        int status = json_put(value);
+
+        return status == DONE ? say_finish() : status;
 }

@@ -63,6 +63,12 @@ static bool is_of(const char *kind, const char *word)
         return strncmp(kind, word, size) == 0 && (kind[size] == 0 || kind[size] == '+');
 }
 
+/* Are things of one process alone listed, too? */
+static bool shows_own(const struct arguments *a)
+{
+        return a->count || set.all || set.pid;
+}
+
 static bool is_between(const struct ipw_probe_object *o)
 {
         static const char *const own[] = { "eventfd", "epoll", "inotify", "fanotify", "signalfd", "timerfd", "pidfd", "socket" };
@@ -98,7 +104,7 @@ static bool is_wanted(const struct ipw_probe_object *o, const struct arguments *
 
         for (int i = 0; i < a->count; i++)
                 named |= is_of(o->kind, a->word[i]);
-        if (!named || (a->count == 0 && !set.all && set.pid == 0 && !is_between(o)))
+        if (!named || (!shows_own(a) && !is_between(o)))
                 return false;
         if (set.pid && !has_user(o, (pid_t)set.pid))
                 return false;
@@ -347,8 +353,8 @@ static int print_json(const struct ipw_probe *p, const struct ipw_probe_object *
         int status = DONE;
 
         for (size_t i = 0; i < n && status == DONE; i++)
-                status = json_print(object_json(p, list[i]));
-        return status == DONE && wants_total(a) ? json_print(total_json(p)) : status;
+                status = json_put(object_json(p, list[i]));
+        return status == DONE && wants_total(a) ? json_put(total_json(p)) : status;
 }
 
 static int print_all(const struct ipw_probe *p, const struct arguments *a, const struct column *chosen, int count)
@@ -421,7 +427,7 @@ static int run(const struct arguments *a)
                 return WRONG_USAGE;
         if (set.trace)
                 trace_start();
-        p = waits_take(IPW_PROBE_OBJECTS);
+        p = waits_take(IPW_PROBE_OBJECTS | (shows_own(a) ? 0U : IPW_PROBE_SHARED));
         if (!p)
                 return FAILED;
         status = print_all(p, a, chosen, count);

@@ -29,6 +29,8 @@ extern "C" {
 /* What to look for besides the waits; ORed. */
 enum {
         IPW_PROBE_OBJECTS = 1,
+        IPW_PROBE_SHARED = 2, /* of objects not those that one process has for itself: epoll, inotify, fanotify, signalfd, timerfd and pidfd
+                                 descriptors, and what would become of signals that nobody has sent. There are many, and each costs a look */
 };
 
 /* How a wait may end. */

@@ -204,11 +204,10 @@ const char *bare_path(struct ipw_probe *p, const char *path, bool named)
 static int by_address(const void *a, const void *b)
 {
         const struct found *x = a, *y = b;
-        size_t first = rank(x->is.kind), second = rank(y->is.kind);
         int r;
 
-        if (first != second)
-                return first < second ? -1 : 1;
+        if (x->rank != y->rank)
+                return x->rank < y->rank ? -1 : 1;
         if (x->is.named != y->is.named)
                 return y->is.named - x->is.named;
         r = x->is.named ? strcmp(x->is.address, y->is.address) : 0;
@@ -288,8 +287,10 @@ static int put_objects(struct ipw_probe *p)
         now = sys_alloc("room to sort objects", (n + 1) * sizeof(*now));
         if (!now)
                 return -ENOMEM;
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
+                p->objects.at[i].rank = rank(p->objects.at[i].is.kind);
                 p->objects.at[i].facts = i; /* where it was; the place is free till facts are put */
+        }
         sort(p->objects, by_address);
         for (uint32_t i = 0; i < n; i++)
                 now[p->objects.at[i].facts] = i;

@@ -130,7 +130,7 @@ void collect_events(struct ipw_probe *p)
         for (uint32_t i = 0; i < p->holds.count; i++) {
                 const struct event *e = event_of(&p->holds.at[i]);
 
-                if (e)
+                if (e && (e->fact == COUNT || !(p->what & IPW_PROBE_SHARED)))
                         add_event(p, &p->holds.at[i], e);
         }
 }
@@ -145,7 +145,8 @@ void collect_signals(struct ipw_probe *p)
                 uint32_t object;
                 bool fresh;
 
-                if (!(process->pending | process->blocked | process->caught | process->queued))
+                if (!(process->pending | process->blocked | process->caught | process->queued) ||
+                    (p->what & IPW_PROBE_SHARED && !process->pending))
                         continue;
                 object = object_at(p, &key, "signal", &fresh);
                 source = keep_format(p, "/proc/%d/status", (int)process->pid);

@@ -276,10 +276,12 @@ static bool is_shared(bool shared, const char *path)
 static int add_mapping(struct ipw_probe *p, uint32_t process, const char *line)
 {
         struct mapping mapping, *item;
-        const char *path;
+        const char *rights = strchr(line, ' '), *path = strchr(line, '/');
         bool shared;
 
-        if (parse_mapping(line, &mapping, &shared, &path) < 0 || !is_shared(shared, path))
+        /* nearly all are of programs and libraries, which is seen at a glance */
+        if (!rights || !path || path - rights < 5 || !is_shared(rights[4] == 's', path) ||
+            parse_mapping(line, &mapping, &shared, &path) < 0)
                 return 0;
         mapping.process = process;
         if (begins(path, "/SYSV"))

@@ -56,8 +56,9 @@ int probe_take(struct ipw_probe **out, struct source *source, unsigned what, str
         struct ipw_probe *p;
         int r;
 
-        if (what & ~(unsigned)IPW_PROBE_OBJECTS)
-                return why_set(why, EINVAL, "a picture is taken with 0 or IPW_PROBE_OBJECTS, not 0x%x", what);
+        if (what & ~(unsigned)(IPW_PROBE_OBJECTS | IPW_PROBE_SHARED) || what == IPW_PROBE_SHARED)
+                return why_set(why, EINVAL, "a picture is taken with 0 or IPW_PROBE_OBJECTS, and with this IPW_PROBE_SHARED, not 0x%x",
+                               what);
         p = sys_alloc("the picture", sizeof(*p));
         if (!p)
                 return why_set(why, ENOMEM, "out of memory");

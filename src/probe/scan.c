@@ -53,8 +53,6 @@ static struct process *current(struct walk *w)
 
 /* ---- descriptors --------------------------------------------------------------------------------------------------------------------- */
 
-enum { PATH_ROOM = 4096 };
-
 /* A queue that was opened by its name is "/name" and nothing more; which device queues are on is known where they are mounted, else one of them tells. */
 static bool is_queue(struct ipw_probe *p, const char *path, const struct look *file)
 {
@@ -74,67 +72,81 @@ static bool is_queue(struct ipw_probe *p, const char *path, const struct look *f
         return true;
 }
 
-static enum kind kind_of_file(struct ipw_probe *p, const char *path, const struct look *file)
+/* A socket of which list? */
+static struct key key_of_socket(const struct ipw_probe *p, uint64_t inode)
 {
-        return S_ISFIFO(file->mode) ? KIND_PIPE : is_queue(p, path, file) ? KIND_QUEUE : KIND_FILE;
+        return (struct key){ .kind = find_socket(p, inode) ? KIND_UNIX : find_inet(p, inode) ? KIND_INET : KIND_SOCKET, .inode = inode };
 }
 
-/* The name of what a descriptor stands for; *kept: for the picture, where that is worth it. */
-static int read_name(struct ipw_probe *p, const char *path, char to[PATH_ROOM], const char **kept)
+/* What the name of a descriptor adds to the look at it. -ENOENT: it was closed meanwhile. */
+static int read_name(struct ipw_probe *p, const char *path, const struct look *file, struct hold *hold)
 {
-        ssize_t n;
+        char name[4096];
 
-        n = p->source->ops->link(p->source, path, to, PATH_ROOM);
-        if (n < 0)
-                return (int)n;
-        if (p->what & IPW_PROBE_OBJECTS && (to[0] == '/' || strncmp(to, "anon_inode:", 11) == 0 || strncmp(to, "pidfd:", 6) == 0)) {
-                *kept = keep(p, to);
-                if (!*kept)
+        if (p->source->ops->link(p->source, path, name, sizeof(name)) < 0)
+                return -ENOENT;
+        hold->named = name[0] == '/' && file->names > 0;
+        if (strncmp(name, "pipe:[", 6) == 0)
+                p->pipe_device = file->device; /* that of all pipes */
+        if (S_ISREG(file->mode) && name[0] == '/')
+                hold->key.kind = is_queue(p, name, file) ? KIND_QUEUE : KIND_FILE;
+        if (p->what & IPW_PROBE_OBJECTS && (name[0] == '/' || strncmp(name, "anon_inode:", 11) == 0 || strncmp(name, "pidfd:", 6) == 0)) {
+                hold->path = keep(p, name);
+                if (!hold->path)
                         return -ENOMEM;
         }
         return 0;
 }
 
+/* Does it matter for which ways it is open? */
+static bool has_ways(const struct ipw_probe *p, const struct hold *h)
+{
+        if (h->key.kind != KIND_OTHER)
+                return h->key.kind != KIND_FILE || p->what & IPW_PROBE_OBJECTS;
+        return h->path && (!(p->what & IPW_PROBE_SHARED) || strcmp(h->path, "anon_inode:[eventfd]") == 0);
+}
+
 /*
- * There are many descriptors, and each question about one costs as much as all that is done with the answer. So the first is what kind of file it is. Of a
+ * There are many descriptors, and each question about one costs more than all that is done with the answer. So the first is what kind of file it is. Of a
  * socket that tells all there is to know, and so it does of a terminal or a folder; of an anonymous pipe it remains to be asked for which ways it is open; of
- * files and FIFOs for their names, too. 0: it was closed meanwhile; 1: it is in *hold.
+ * files and FIFOs for their names, too; an inode without a type is an eventfd or the like. 0: it was closed meanwhile; 1: it is in *hold.
  */
 static int look_at_hold(struct ipw_probe *p, const char *path, struct hold *hold)
 {
         struct source *s = p->source;
         struct look link, file;
-        char to[PATH_ROOM] = "";
         int r = 0;
 
         if (s->ops->look(s, path, true, &file) < 0)
                 return 0;
-        hold->key = (struct key){ .kind = KIND_OTHER, .device = file.device, .inode = file.inode };
-        if (S_ISSOCK(file.mode)) {
-                hold->key = (struct key){ .inode = file.inode };
-                hold->key.kind = find_socket(p, file.inode) ? KIND_UNIX : find_inet(p, file.inode) ? KIND_INET : KIND_SOCKET;
+        hold->key = (struct key){ KIND_OTHER, file.device, file.inode };
+        switch (file.mode & S_IFMT) {
+        case S_IFSOCK:
+                hold->key = key_of_socket(p, file.inode);
                 hold->ways = IPW_RECV | IPW_SEND; /* all of them are */
                 return 1;
+        case S_IFIFO:
+                hold->key.kind = KIND_PIPE;
+                if (file.device != p->pipe_device)
+                        r = read_name(p, path, &file, hold);
+                break;
+        case S_IFREG:
+                r = read_name(p, path, &file, hold);
+                break;
+        case 0:
+                hold->key = (struct key){ .kind = KIND_OTHER };
+                if (p->what & IPW_PROBE_OBJECTS)
+                        r = read_name(p, path, &file, hold);
+                break;
+        default:
+                hold->named = file.names > 0;
         }
-        hold->named = file.names > 0;
-        if (file.mode & S_IFMT && !S_ISFIFO(file.mode) && !S_ISREG(file.mode))
-                return 1;
-        if (!S_ISFIFO(file.mode) || !p->pipe_device || file.device != p->pipe_device)
-                r = read_name(p, path, to, &hold->path);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0 || s->ops->look(s, path, false, &link) < 0)
-                return 0;
-        hold->ways = (link.mode & S_IRUSR ? IPW_RECV : 0) | (link.mode & S_IWUSR ? IPW_SEND : 0);
-        if (strncmp(to, "pipe:[", 6) == 0)
-                p->pipe_device = file.device; /* that of all pipes */
-        if (to[0] == '/') {
-                hold->key.kind = kind_of_file(p, to, &file);
-        } else {
-                hold->key = S_ISFIFO(file.mode) ? (struct key){ KIND_PIPE, file.device, file.inode } : (struct key){ .kind = KIND_OTHER };
-                hold->named = false;
+        if (r == 0 && has_ways(p, hold)) {
+                r = s->ops->look(s, path, false, &link);
+                if (r == 0)
+                        hold->ways = (link.mode & S_IRUSR ? IPW_RECV : 0) | (link.mode & S_IWUSR ? IPW_SEND : 0);
         }
-        return 1;
+        return r == -ENOMEM ? r : r == 0;
 }
 
 static int add_hold(void *context, const char *name)

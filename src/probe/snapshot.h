@@ -167,6 +167,7 @@ struct found {
         struct key key;
         struct ipw_probe_object is;
         uint32_t peer, users, user_count, facts, fact_count; /* peer: index + 1 */
+        size_t rank;                                         /* of its kind */
 };
 struct chunk;
 

@@ -874,6 +874,49 @@ static void test_what_cannot_be_read(void **state)
         (void)close(event);
 }
 
+/* Programs lock folders, too. */
+static void test_lock_on_a_folder(void **state)
+{
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct ipw_probe *p;
+        char address[100];
+
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        p = take();
+        (void)snprintf(address, sizeof(address), "lock:%s", folder);
+        assert_int_equal(how(object_with(p, address), getpid()), IPW_USE_HOLDS);
+        ipw_probe_free(p);
+        (void)close(fd);
+}
+
+/* What one process has for itself may be left out; what it shares may not. */
+static void test_shared_only(void **state)
+{
+        int event = eventfd(5, EFD_CLOEXEC), epoll = epoll_create1(EPOLL_CLOEXEC), ends[2];
+        unsigned events = 0, pipes = 0;
+        const struct ipw_probe_object *o;
+        struct ipw_why why;
+        struct ipw_probe *p;
+        size_t n;
+
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(ipw_probe_take(&p, IPW_PROBE_OBJECTS | IPW_PROBE_SHARED, &why), 0);
+        o = ipw_probe_objects(p, &n);
+        for (size_t i = 0; i < n; i++) {
+                assert_string_not_equal(o[i].kind, "epoll");
+                if (strcmp(o[i].kind, "signal") == 0)
+                        assert_true(*ipw_probe_fact(&o[i], "pending")->text);
+                events += strcmp(o[i].kind, "eventfd") == 0 && how(&o[i], getpid()) == (IPW_USE_READS | IPW_USE_WRITES);
+                pipes += strcmp(o[i].kind, "pipe") == 0 && how(&o[i], getpid()) == (IPW_USE_READS | IPW_USE_WRITES);
+        }
+        assert_true(events && pipes);
+        ipw_probe_free(p);
+        (void)close(event);
+        (void)close(epoll);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+}
+
 static void test_wrong_use(void **state)
 {
         struct ipw_probe *p = NULL;
@@ -881,6 +924,7 @@ static void test_wrong_use(void **state)
         size_t n;
 
         assert_int_equal(ipw_probe_take(&p, 0x80, &why), -EINVAL);
+        assert_int_equal(ipw_probe_take(&p, IPW_PROBE_SHARED, &why), -EINVAL);
         assert_null(p);
         assert_int_equal(ipw_probe_take(&p, 0, &why), 0);
         (void)ipw_probe_objects(p, &n);
@@ -909,6 +953,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_lease_on_a_semaphore, fresh, done),
                 cmocka_unit_test_setup_teardown(test_denied, fresh, done),
                 cmocka_unit_test_setup_teardown(test_what_cannot_be_read, fresh, done),
+                cmocka_unit_test_setup_teardown(test_lock_on_a_folder, fresh, done),
+                cmocka_unit_test(test_shared_only),
                 cmocka_unit_test_setup_teardown(test_wrong_use, fresh, done),
         };
 
