@@ -31,10 +31,12 @@ check-all:
 	scripts/check-all
 
 # rings: killed and stopped after every single instruction, then ten minutes of torture; some two hours. `make check` does it wherever others could see a
-# difference, and for seconds. And `clean` against who begins to use what it removes, 10,000 times
+# difference, and for seconds. And `clean` against who begins to use what it removes, 10,000 times; and `deadlocks` for a minute among 50 groups that have none
 prove: all
-	ninja -C $(BUILD) tests/ring/prove tests/ring/ring_torture tests/unit/test_left
+	ninja -C $(BUILD) tests/ring/prove tests/ring/ring_torture tests/unit/test_left tests/unit/test_left_name tests/probe/probe_busy
 	$(BUILD)/tests/unit/test_left 10000
+	$(BUILD)/tests/unit/test_left_name 10000
+	$(BUILD)/tests/probe/probe_busy 50 60
 	$(BUILD)/tests/ring/prove --all
 	$(BUILD)/tests/ring/ring_torture --seconds 200
 

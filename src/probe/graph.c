@@ -346,6 +346,8 @@ int judge(struct ipw_probe *p)
                 if (p->threads.at[i].state == SLEEPS)
                         r = find_wakers(p, &p->threads.at[i]);
         if (r == 0)
+                r = scan_again(p); /* not before all has been read that decides who waits for whom */
+        if (r == 0)
                 find_pools(p);
         while (r == 0 && more) {
                 more = false;

@@ -333,8 +333,7 @@ static int add_thread(void *context, const char *name)
         return 0;
 }
 
-/* The second look. */
-static int look_again(struct ipw_probe *p)
+int scan_again(struct ipw_probe *p)
 {
         for (uint32_t i = 0; i < p->threads.count; i++) {
                 struct thread *t = &p->threads.at[i];
@@ -431,6 +430,14 @@ static int add_process(void *context, const char *name)
         process->session = line.session;
         process->started = line.started;
 
+        /* threads first: if all of them sleep until the second look, what they had open since the first is what they have */
+        (void)snprintf(path, sizeof(path), "%d/task", (int)w->pid);
+        r = line.threads == 1 ? add_thread(w, name) : s->ops->list(s, path, add_thread, w);
+        if (r < 0 && !has_gone(r) && !may_not(r))
+                return r;
+        process = current(w);
+        process->threads = p->threads.count - process->first_thread;
+
         (void)snprintf(path, sizeof(path), "%d/fd", (int)w->pid);
         r = s->ops->list(s, path, add_hold, w);
         process = current(w);
@@ -441,12 +448,6 @@ static int add_process(void *context, const char *name)
                 return r;
         }
         process->holds = p->holds.count - process->first_hold;
-
-        (void)snprintf(path, sizeof(path), "%d/task", (int)w->pid);
-        r = line.threads == 1 ? add_thread(w, name) : s->ops->list(s, path, add_thread, w);
-        if (r < 0 && !has_gone(r) && !may_not(r))
-                return r;
-        process->threads = p->threads.count - process->first_thread;
         return 0;
 }
 
@@ -509,7 +510,5 @@ int scan(struct ipw_probe *p)
                 r = scan_sysv(p);
         if (r == 0 && p->what & IPW_PROBE_OBJECTS)
                 r = scan_mappings(p);
-        if (r == 0)
-                r = look_again(p);
         return r;
 }

@@ -226,10 +226,11 @@ void *list_add_(void **at, uint32_t *count, uint32_t *room, size_t size);
 
 int probe_take(struct ipw_probe **, struct source *, unsigned what, struct ipw_why *); /* ipw_probe_take() of any machine */
 int scan(struct ipw_probe *);                                                          /* processes, descriptors, threads, locks, sockets */
-int scan_mappings(struct ipw_probe *);                                                 /* once; what processes share in memory */
-int scan_sockets(struct ipw_probe *);                                                  /* before the processes */
-int scan_mounts(struct ipw_probe *);                                                   /* before the processes, too */
-int scan_files(struct ipw_probe *);                                                    /* once; /dev/shm */
+int scan_again(struct ipw_probe *);    /* the second look at all threads: what has moved since does not wait */
+int scan_mappings(struct ipw_probe *); /* once; what processes share in memory */
+int scan_sockets(struct ipw_probe *);  /* before the processes */
+int scan_mounts(struct ipw_probe *);   /* before the processes, too */
+int scan_files(struct ipw_probe *);    /* once; /dev/shm */
 int scan_locks(struct ipw_probe *);
 int scan_sysv(struct ipw_probe *);
 int decode(struct ipw_probe *, struct thread *); /* what it waits for */
