@@ -17,6 +17,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/shm.h>
 
@@ -184,29 +185,55 @@ static int remove_name(const struct ipw_left *left, struct ipw_why *why)
 
 /* ---- System V -------------------------------------------------------------------------------------------------------------------------------- */
 
+/* From the kernel's list, which anybody may read; of a segment with mode 0 shmctl(2) tells its owner nothing. -EIDRM: it has gone. */
+static int look_at_memory(int id, struct sysv *out)
+{
+        struct live live;
+        struct ipw_probe p = { .source = &live.source };
+        const struct sysv *found = NULL;
+        int r;
+
+        r = live_open(&live);
+        if (r < 0)
+                return r;
+        r = scan_sysv(&p);
+        if (r == 0)
+                found = find_sysv(&p, SYSV_MEMORY, id);
+        if (found)
+                *out = *found;
+        for (int i = SYSV_MEMORY; i <= SYSV_SEMAPHORE; i++)
+                free(p.sysv[i].at);
+        live_close(&live);
+        return r < 0 ? r : found ? 0 : -EIDRM;
+}
+
 static int remove_sysv(const struct ipw_left *left, struct ipw_why *why)
 {
         const struct ipw_probe_object *o = left->object;
         int id = (int)o->inode, r;
-        struct shmid_ds before, closed, now;
+        struct shmid_ds open, closed;
+        struct sysv before, now;
 
-        r = sys_shmctl("as it is", id, IPC_STAT, &before);
+        r = sys_shmctl("as it is", id, IPC_STAT, &open);
+        if (r == 0)
+                r = look_at_memory(id, &before);
         if (r < 0)
                 return why_set(why, -r, "%s: %s", o->address, r == -EINVAL || r == -EIDRM ? "has gone meanwhile" : why_name(r));
-        if (before.shm_nattch)
+        if (before.attached)
                 return came(left, why);
-        closed = before;
+        closed = open;
         closed.shm_perm.mode = 0;
         r = sys_shmctl("nobody new is to attach it", id, IPC_SET, &closed);
-        if (r == 0)
-                r = sys_shmctl("has nobody come", id, IPC_STAT, &now);
-        if (r == 0 && (now.shm_nattch || now.shm_lpid != before.shm_lpid || now.shm_atime != before.shm_atime)) {
-                (void)sys_shmctl("somebody has: as it was", id, IPC_SET, &before);
-                return came(left, why);
-        }
+        if (r < 0)
+                return why_call(why, r, o->address, "cannot be removed");
+        r = look_at_memory(id, &now);
+        if (r == 0 && (now.attached || now.sender != before.sender || now.sent != before.sent))
+                r = -EBUSY;
         if (r == 0)
                 r = sys_shmctl("nobody has it, and nobody can", id, IPC_RMID, NULL);
-        return r < 0 ? why_call(why, r, o->address, "cannot be removed") : 0;
+        if (r < 0)
+                (void)sys_shmctl("it stays: as it was", id, IPC_SET, &open);
+        return r == -EBUSY ? came(left, why) : r < 0 ? why_call(why, r, o->address, "cannot be removed") : 0;
 }
 
 int ipw_probe_remove(struct ipw_probe *p, const struct ipw_left *left, struct ipw_why *why)

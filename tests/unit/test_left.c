@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "alone.h"
 #include "ipcway/probe.h"
 #include "janitor.h"
 #include "talk.h"
@@ -409,7 +410,7 @@ static void test_race(void **state)
         (void)munmap(score, 4096);
 }
 
-int main(int argc, char **argv)
+static int run(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(test_##name, after)
         const struct CMUnitTest tests[] = {
@@ -417,10 +418,15 @@ int main(int argc, char **argv)
                 TEST(sysv),   TEST(orphan_of_system_v),    TEST(race),
         };
 
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
         if (argc > 1)
                 rounds = (unsigned)atoi(argv[1]);
         (void)snprintf(name, sizeof(name), "/ipcway-left-%d", (int)getpid());
         key = (key_t)(0x1e000000 ^ (getpid() * 2654435761U >> 8));
         janitor_start(clean);
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return run_alone(run);
 }
