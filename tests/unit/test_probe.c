@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "alone.h"
 #include "janitor.h"
 #include "people.h"
 #include "seam.h"
@@ -698,7 +699,7 @@ static void test_odd_names(void **state)
         end_people();
 }
 
-int main(void)
+static int run(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_pipes, fresh, done),
@@ -719,11 +720,16 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_odd_names, fresh, done),
         };
 
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
         (void)snprintf(folder, sizeof(folder), "/tmp/ipcway-test-probe-%d", (int)getpid());
         (void)snprintf(file, sizeof(file), "%s/file", folder);
         (void)snprintf(second, sizeof(second), "%s/second", folder);
         (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
         (void)snprintf(name, sizeof(name), "/ipcway-test-probe-%d", (int)getpid());
         janitor_start(clean);
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return run_alone(run);
 }
