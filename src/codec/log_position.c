@@ -28,6 +28,7 @@ enum {
         AT_RECEIVER = 8,
         AT_PID = 12,
         AT_TIMES = 16,
+        AT_RECORD = 20,
 };
 
 size_t log_position_put(unsigned char slot[LOG_SLOT], const struct log_position *p)
@@ -40,6 +41,7 @@ size_t log_position_put(unsigned char slot[LOG_SLOT], const struct log_position 
                 put_le32(at + AT_RECEIVER, p->held[i].receiver);
                 put_le32(at + AT_PID, p->held[i].pid);
                 put_le32(at + AT_TIMES, p->held[i].times);
+                put_le32(at + AT_RECORD, p->held[i].offset);
         }
         memcpy(slot, magic, sizeof(magic));
         put_le32(slot + AT_VERSION, VERSION);
@@ -89,7 +91,8 @@ static bool get_held(struct log_position *p, const unsigned char *slot)
         for (uint32_t i = 0; i < count; i++, at += LOG_HELD) {
                 struct log_held *h = &p->held[i];
 
-                *h = (struct log_held){ get_le64(at), get_le32(at + AT_RECEIVER), get_le32(at + AT_PID), get_le32(at + AT_TIMES) };
+                *h = (struct log_held){ get_le64(at), get_le32(at + AT_RECEIVER), get_le32(at + AT_PID), get_le32(at + AT_TIMES),
+                                        get_le32(at + AT_RECORD) };
                 if (h->sequence <= last || h->sequence >= p->next)
                         return false;
                 last = h->sequence;

@@ -19,6 +19,7 @@ struct log_held {
         uint32_t receiver; /* its number; 0: nobody has it, it is to be given again */
         uint32_t pid;      /* of that receiver when it got it, for people */
         uint32_t times;    /* it was given out */
+        uint32_t offset;   /* of the record in its segment; 0: nobody knows, or it does not fit in here */
 };
 
 struct log_position {

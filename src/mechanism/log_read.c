@@ -394,6 +394,23 @@ int log_read_from(struct log_reading *r, uint64_t sequence, bool end)
         return 0;
 }
 
+/* The segment a record belongs to, by their names; the one we stand in has all that we have passed there. */
+static int segment_of(const struct log_reading *r, uint64_t sequence, uint64_t *segment)
+{
+        _cleanup_(freep)
+        uint64_t *list = NULL;
+        ssize_t n;
+
+        *segment = r->segment;
+        if (r->fd >= 0 && sequence >= r->segment && sequence < r->cursor.next)
+                return 0;
+        n = log_segments(r->log->dir, &list);
+        *segment = 0;
+        for (ssize_t i = 0; i < n && list[i] <= sequence; i++)
+                *segment = list[i];
+        return (int)MIN(n, 0);
+}
+
 int log_read_go(struct log_reading *r, uint64_t sequence, uint64_t segment, off_t offset)
 {
         int e = -ENOENT;
@@ -403,6 +420,11 @@ int log_read_go(struct log_reading *r, uint64_t sequence, uint64_t segment, off_
         r->behind = 0;
         if (r->fd >= 0 && sequence && r->cursor.next == sequence)
                 return 0;
+        if (offset && !segment) {
+                e = segment_of(r, sequence, &segment);
+                if (e < 0)
+                        return e;
+        }
         if (offset)
                 e = r->fd >= 0 && r->segment == segment ? 1 : enter_segment(r, segment);
         if (e == 1) {

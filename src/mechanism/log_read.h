@@ -26,7 +26,7 @@ int log_read_open(struct log_reading *, struct log *, bool skip, const char *sha
 void log_read_close(struct log_reading *);
 /* Where to begin: at that record (0: the oldest there is), or behind the last. */
 int log_read_from(struct log_reading *, uint64_t sequence, bool end);
-/* To another place. If `offset` is not 0, that record is expected there in `segment`. */
+/* To another place. If `offset` is not 0, that record is expected there in `segment`, or with 0 in the one it belongs to. */
 int log_read_go(struct log_reading *, uint64_t sequence, uint64_t segment, off_t offset);
 /* The next record, which stays the next until the cursor takes it: 1; -EAGAIN: there is none yet; -ESTALE: the log was removed; -EBADMSG; -errno. */
 int log_read_next(struct log_reading *, struct log_record *);

@@ -88,6 +88,16 @@ static void forget(struct log_position *p, struct log_held *held)
         p->count--;
 }
 
+/* From the start of its segment. */
+static int search_record(struct log_reading *r, uint64_t sequence, struct log_record *record)
+{
+        int e;
+
+        r->cursor.next = 0;
+        e = log_read_go(r, sequence, 0, 0);
+        return e < 0 ? e : log_read_next(r, record);
+}
+
 /* That record, or the first that is left behind it: as log_read_next(). */
 static int find_record(struct receiver *v, uint64_t sequence, uint64_t segment, uint64_t offset, struct log_record *record)
 {
@@ -95,21 +105,24 @@ static int find_record(struct receiver *v, uint64_t sequence, uint64_t segment, 
         int e;
 
         e = log_read_go(r, sequence, segment, r->id && v->share.now.id != r->id ? 0 : (off_t)offset);
+        if (e == 0 && offset && v->share.now.id != r->id)
+                e = -EBADMSG; /* that place is one in another log */
         if (e == 0)
                 e = log_read_next(r, record);
-        if (e != -EBADMSG || !offset)
-                return e;
-        r->cursor.next = 0; /* it is not where it was expected: find it from the start of its segment */
-        e = log_read_go(r, sequence, 0, 0);
-        return e < 0 ? e : log_read_next(r, record);
+        return e == -EBADMSG && offset ? search_record(r, sequence, record) : e;
 }
 
 /* One that was given out before: 1; 0: it is there no longer, and counted; -errno. */
 static int find_again(struct receiver *v, struct log_held *held, struct log_record *record)
 {
         uint64_t *dropped = &v->log.link.stats.dropped, before = *dropped, lost = v->reading.lost;
-        int e = find_record(v, held->sequence, 0, 0, record);
+        int e = find_record(v, held->sequence, 0, held->offset, record);
 
+        if (held->offset && (e == -EAGAIN || (e > 0 && record->sequence != held->sequence))) {
+                v->reading.lost = lost;
+                __atomic_store_n(dropped, before, __ATOMIC_RELAXED);
+                e = search_record(&v->reading, held->sequence, record);
+        }
         if (e != -EAGAIN && (e < 0 || record->sequence == held->sequence))
                 return e;
         v->reading.lost = lost + 1;
@@ -120,9 +133,12 @@ static int find_again(struct receiver *v, struct log_held *held, struct log_reco
 
 /* ---- taking it ------------------------------------------------------------------------------------------------------------------------- */
 
+/* The record at the cursor. Who is given it again goes straight to where it is. */
 static void hold(struct receiver *v, struct log_held *held, uint64_t sequence, uint32_t times)
 {
-        *held = (struct log_held){ sequence, v->share.receiver, (uint32_t)sys_pid(), times };
+        off_t offset = log_cursor_offset(&v->reading.cursor);
+
+        *held = (struct log_held){ sequence, v->share.receiver, (uint32_t)sys_pid(), times, offset <= UINT32_MAX ? (uint32_t)offset : 0 };
 }
 
 static int take_again(struct receiver *v, struct log_held *held, const struct log_record *record, struct ipw_message *m)

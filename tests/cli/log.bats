@@ -82,6 +82,8 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	run -0 ipcway log check "$D/log"
 	is_in "share jobs: 1 in hand, 1 to come:" "$output"
 	is_in "4: left by a receiver that has ended" "$output"
+	run -0 python3 "$BATS_TEST_DIRNAME/read_log.py" "$D/log" jobs
+	is_in "jobs: next 6, in hand [4]" "$output"
 	run -0 ipcway recv "log:$D/log?share=jobs&ack=consumer" --idle 0 --exec 'grep .'
 	[ "$output" = $'4\n6' ]
 	run -0 python3 "$BATS_TEST_DIRNAME/read_log.py" "$D/log" jobs

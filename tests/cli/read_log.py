@@ -41,6 +41,12 @@ def main(path):
             at = end
 
 
+def sequence_at(path, sequence, offset):
+    segment = max(name for name in os.listdir(path) if name.endswith(".log") and int(name[:20]) <= sequence)
+    with open(os.path.join(path, segment), "rb") as file:
+        return struct.unpack_from("<Q", file.read(), offset + 8)[0]
+
+
 def position(path, share):
     with open(os.path.join(path, share + ".share"), "rb") as file:
         data = file.read()
@@ -50,8 +56,10 @@ def position(path, share):
         magic, version, count, generation, _, due, done, seen = struct.unpack_from("<8sIIQQQQQ", slot)
         held, check = struct.unpack_from("<I44xI", slot, 76)
         if magic == b"IPWPOS\r\n" and version == 1 and count <= 160 and check == crc32c(slot[:124]) and held == crc32c(slot[128:128 + 24 * count]):
-            entries = [struct.unpack_from("<QIII", slot, 128 + 24 * i) for i in range(count)]
+            entries = [struct.unpack_from("<QIIII", slot, 128 + 24 * i) for i in range(count)]
             assert done == (entries[0][0] if entries else due) and seen >= due
+            for sequence, _, _, _, offset in entries:
+                assert offset == 0 or sequence_at(path, sequence, offset) == sequence, (sequence, offset)
             states.append((generation, due, [entry[0] for entry in entries]))
     _, due, entries = max(states)
     print(f"{share}: next {due},", f"in hand {entries}" if entries else "all done")

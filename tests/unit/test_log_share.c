@@ -214,6 +214,72 @@ static void test_left_to_one_who_does_not(void **state)
         assert_int_equal(read_share().count, 0);
 }
 
+static unsigned reads;
+
+static int count_reads(struct sys_call *call)
+{
+        reads += strcmp(call->site->meaning, "are there records") == 0;
+        return 0;
+}
+
+static void after_any(struct sys_call *call)
+{
+}
+
+/* However much stands before it in its segment, one look is enough to give a record again. */
+static void test_again_from_its_place(void **state)
+{
+        static const struct sys_hook hook = { count_reads, after_any };
+        struct ipw_link *a, *b;
+
+        write_messages(1, 10000, "");
+        a = open_with("?ack=consumer&from=9000", IPW_PULL);
+        for (unsigned i = 9000; i < 9003; i++)
+                take_fresh(a, i);
+        (void)ipw_close(a);
+        b = open_with("?ack=consumer", IPW_PULL);
+        reads = 0;
+        sys_hook = &hook;
+        for (unsigned i = 9000; i < 9003; i++)
+                take_again(b, i);
+        take_fresh(b, 9003);
+        sys_hook = NULL;
+        assert_int_equal(reads, 1);
+        (void)ipw_close(b);
+}
+
+/* What is said of its place is not believed. */
+static void test_again_from_a_wrong_place(void **state)
+{
+        static const uint32_t wrong[] = { 0, 1, 64, 90, 100000, UINT32_MAX };
+        unsigned char slot[LOG_SLOT];
+        struct log_position p;
+        struct ipw_link *in;
+        int fd;
+
+        write_messages(1, 20, "");
+        in = open_with("?ack=consumer&from=7", IPW_PULL);
+        take_fresh(in, 7);
+        (void)ipw_close(in);
+        for (size_t i = 0; i < COUNT_OF(wrong); i++)
+                for (int skip = 0; skip < 2; skip++) {
+                        size_t size;
+
+                        p = read_share();
+                        p.generation++;
+                        p.held[0].offset = wrong[i];
+                        size = log_position_put(slot, &p);
+                        fd = open(share_file(), O_WRONLY | O_CLOEXEC);
+                        assert_int_equal(pwrite(fd, slot, size, (off_t)(p.generation & 1) * LOG_SLOT), size);
+                        (void)close(fd);
+                        in = open_with(skip ? "?ack=consumer&damage=skip" : "?ack=consumer", IPW_PULL);
+                        take_again(in, 7);
+                        assert_int_equal(talk_stats(in).dropped, 0);
+                        (void)ipw_close(in);
+                        assert_int_not_equal(read_share().held[0].offset, wrong[i]);
+                }
+}
+
 static void test_hands_full(void **state)
 {
         struct ipw_link *a = open_with("?ack=consumer", IPW_PULL), *b = open_with("?ack=consumer", IPW_PULL);
@@ -768,6 +834,8 @@ int main(void)
                 cmocka_unit_test_setup(test_a_short_buffer_takes_nothing, fresh),
                 cmocka_unit_test_setup(test_acknowledged, fresh),
                 cmocka_unit_test_setup(test_left_to_one_who_does_not, fresh),
+                cmocka_unit_test_setup(test_again_from_its_place, fresh),
+                cmocka_unit_test_setup(test_again_from_a_wrong_place, fresh),
                 cmocka_unit_test_setup(test_hands_full, fresh),
                 cmocka_unit_test_setup(test_killed_while_another_sleeps, fresh),
                 cmocka_unit_test_setup(test_stopped_is_not_dead, fresh),
