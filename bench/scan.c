@@ -281,7 +281,9 @@ static double seconds(const struct timeval *t)
         return (double)t->tv_sec + (double)t->tv_usec * 1e-6;
 }
 
-/* -1: there is no such program. */
+enum { ABSENT = 127 };
+
+/* Its exit status; ABSENT: there is no such program. */
 static int pay(const char *const command[], struct price *out)
 {
         double start = now();
@@ -296,17 +298,13 @@ static int pay(const char *const command[], struct price *out)
                 (void)dup2(null, 1);
                 (void)dup2(null, 2);
                 (void)execvp(command[0], (char *const *)command);
-                _exit(errno == ENOENT ? 127 : 126);
+                _exit(errno == ENOENT ? ABSENT : ABSENT - 1);
         }
         while (wait4(pid, &status, 0, &used) < 0)
                 if (errno != EINTR)
                         err(3, "wait");
         *out = (struct price){ seconds(&used.ru_utime) + seconds(&used.ru_stime), now() - start, (double)used.ru_maxrss / 1024 };
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-                return -1;
-        if (status != 0)
-                errx(3, "%s failed", command[0]);
-        return 0;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static void say(const char *name, const double *values, double bar)
@@ -361,14 +359,16 @@ int main(int argc, char **argv)
                         [LS] = { ipcway, "ls", "--json" }, [WHY] = { ipcway, "why", pid }, [LSOF] = { "lsof", "-n" }, [LSFD] = { "lsfd" }
                 };
 
-                for (int which = 0; which < PROGRAMS; which++)
-                        if (pay(commands[which], &price[which][i]) < 0)
-                                absent[which] = 1;
+                for (int which = 0; which < PROGRAMS; which++) {
+                        int status = pay(commands[which], &price[which][i]);
+
+                        absent[which] = status == ABSENT;
+                        if (status != 0 && which < LSOF) /* the others may complain of what they may not see */
+                                errx(3, "%s %s: %d", ipcway, commands[which][1], status);
+                }
                 waited[i] = price[WHY][i].waited;
                 memory[i] = price[LS][i].memory;
         }
-        if (absent[LS])
-                errx(3, "%s: there is no such program", argv[1 + quick]);
         if (absent[LSOF])
                 printf("lsof: not here\n");
         else
