@@ -168,6 +168,7 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
         struct number number[NUMBERS];
         json_t *ring = NULL, *all;
         int status = ring_json(t, &ring), r;
+        json_t *log = NULL;
 
         read_numbers(number, caps);
         for (unsigned i = 0; i < NUMBERS && !t->mechanism->gate; i++)
@@ -189,6 +190,10 @@ static int print_json(const struct target *t, const struct ipw_caps *caps)
                         t->mechanism->summary, "stack", caps->stack, "numbers", numbers, "holds", holds, "limits", bounds);
         if (ring)
                 (void)json_object_set_new(all, "ring", ring);
+        if (status == DONE && strcmp(t->mechanism->scheme, "log") == 0)
+                status = log_verify_json(t->text, &log);
+        if (log)
+                (void)json_object_set_new(all, "log", log);
         r = json_print(all);
         return r == DONE ? status : r;
 }

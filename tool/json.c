@@ -77,6 +77,10 @@ int json_message_print(FILE *out, const struct ipw_message *m)
                 (void)json_object_set_new(o, "priority", json_integer(m->priority));
         if (m->flags & IPW_HAS_PEER)
                 (void)json_object_set_new(o, "peer", json_integer((json_int_t)m->peer));
+        if (m->token)
+                (void)json_object_set_new(o, "token", json_integer((json_int_t)m->token));
+        if (m->flags & IPW_AGAIN)
+                (void)json_object_set_new(o, "again", json_true());
         if (m->flags & IPW_HAS_LOST)
                 (void)json_object_set_new(o, "lost", json_integer((json_int_t)m->lost));
         if (m->flags & IPW_HAS_SENDER && m->sender.source)

@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "ipcway.h"
+#include "json.h"
 #include "log.h"
 #include "output.h"
 #include "say.h"
@@ -19,10 +20,11 @@
 #include "trace.h"
 
 static struct {
-        int trace;
+        int trace, json;
 } set;
 
 static const struct setting settings[] = {
+        { SETTING_FLAG, 0, "json", NULL, &set.json, "check: one object; dump: an object a line" },
         { SETTING_FLAG, 0, "trace", NULL, &set.trace, "show every system call on stderr, and what it is for" },
         { 0 },
 };
@@ -61,6 +63,7 @@ static int next(struct reading *r)
 
 struct findings {
         uint64_t first, last, records, bytes, lost, places;
+        json_t *damage; /* an array to tell it in; NULL: it is printed */
 };
 
 /* Up to the end or to damage: 0, -EBADMSG, or -errno. */
@@ -112,7 +115,11 @@ static int check_from(struct reading *r, const char *address, struct findings *f
                         return DONE;
                 if (n != -EBADMSG)
                         return say_why(&why);
-                (void)printf("%.*s\n", (int)strcspn(why.text, ";"), why.text);
+                why.text[strcspn(why.text, ";")] = 0;
+                if (f->damage)
+                        (void)json_array_append_new(f->damage, json_text(why.text));
+                else
+                        (void)printf("%s\n", why.text);
                 f->places++;
                 from = f->last >= from ? f->last + 1 : from;
                 status = find_next(r, address, from, &sequence);
@@ -121,6 +128,30 @@ static int check_from(struct reading *r, const char *address, struct findings *f
                 f->lost += sequence - from;
                 from = sequence;
         }
+}
+
+static uint64_t missing(const struct findings *f)
+{
+        return f->records ? f->last - f->first + 1 - f->records : 0;
+}
+
+static int check_json(const char *address, json_t **out)
+{
+        struct reading r = { 0 };
+        struct findings f = { .damage = json_array() };
+        int status = check_from(&r, address, &f);
+        json_t *shares;
+
+        free(r.m.data);
+        if (status != DONE) {
+                json_decref(f.damage);
+                return status;
+        }
+        status = log_shares_json(address, f.first, f.last, &shares);
+        *out = json_pack("{s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "first", (json_int_t)f.first, "last", (json_int_t)f.last, "whole",
+                         (json_int_t)f.records, "bytes", (json_int_t)f.bytes, "missing", (json_int_t)missing(&f), "damage", f.damage,
+                         "shares", shares);
+        return f.places ? FAILED : status;
 }
 
 static int run_check(const char *address)
@@ -138,31 +169,49 @@ static int run_check(const char *address)
         else
                 (void)printf("no whole record");
         if (f.places || f.last - f.first + 1 > f.records)
-                (void)printf("; %" PRIu64 " damaged place%s, %" PRIu64 " records missing", f.places, f.places == 1 ? "" : "s",
-                             f.records ? f.last - f.first + 1 - f.records : 0);
+                (void)printf("; %" PRIu64 " damaged place%s, %" PRIu64 " records missing", f.places, f.places == 1 ? "" : "s", missing(&f));
         (void)printf("\n");
-        status = log_shares(address, f.first, f.last);
+        status = log_shares_print(address, f.first, f.last, "");
         if (say_finish() != DONE)
                 return FAILED;
         return f.places ? FAILED : status;
 }
 
-int log_verify(const char *address)
+/* The address without its options, if there is such a log. */
+static int find_log(const char *address, char *text, size_t room, bool *there)
 {
         struct ipw_link *link;
         struct ipw_why why = { 0 };
-        char text[5000];
         int r;
 
-        (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(address, "?"), address);
+        (void)snprintf(text, room, "%.*s", (int)strcspn(address, "?"), address);
         r = ipw_open(&link, text, IPW_SUB | IPW_EXISTING, 0, &why);
-        if (r == -ENOENT)
-                return DONE;
+        *there = r == 0;
         if (r < 0)
-                return say_why(&why);
+                return r == -ENOENT ? DONE : say_why(&why);
         (void)ipw_close(link);
+        return DONE;
+}
+
+int log_verify(const char *address)
+{
+        char text[5000];
+        bool there;
+        int status = find_log(address, text, sizeof(text), &there);
+
+        if (!there)
+                return status;
         (void)printf("\n");
         return run_check(text);
+}
+
+int log_verify_json(const char *address, json_t **out)
+{
+        char text[5000];
+        bool there;
+        int status = find_log(address, text, sizeof(text), &there);
+
+        return there ? check_json(text, out) : status;
 }
 
 /* ---- dump ------------------------------------------------------------------------------------------------------------------------------ */
@@ -172,6 +221,8 @@ static int print_record(const struct ipw_message *m)
         size_t size = 0;
         char *text = NULL;
 
+        if (set.json)
+                return json_message_print(stdout, m);
         if (m->flags & IPW_HAS_LOST)
                 (void)printf("-\t-\t%" PRIu64 " records are missing here\n", m->lost);
         if (output_text(OUTPUT_TEXT, 1, m, &text, &size) < 0)
@@ -184,18 +235,42 @@ static int print_record(const struct ipw_message *m)
         return 0;
 }
 
+/* Behind the records, each in a line that is none. */
+static int dump_shares(const char *address, uint64_t first, uint64_t last)
+{
+        json_t *shares, *share;
+        size_t i;
+        int status;
+
+        if (!set.json)
+                return log_shares_print(address, first, last, "-\t-\t");
+        status = log_shares_json(address, first, last, &shares);
+        json_array_foreach(shares, i, share)
+        {
+                (void)json_dumpf(share, stdout, JSON_COMPACT);
+                (void)putchar('\n');
+        }
+        json_decref(shares);
+        return status;
+}
+
 static int run_dump(const char *address)
 {
         struct reading r = { 0 };
         struct ipw_why why = { 0 };
+        uint64_t first = 0, last = 0;
         int n, status = DONE;
 
         if (ipw_open(&r.link, address, IPW_SUB | IPW_EXISTING, 0, &why) < 0)
                 return say_why(&why);
-        while ((n = next(&r)) > 0 && (n = print_record(&r.m)) == 0)
-                ;
+        while ((n = next(&r)) > 0 && (n = print_record(&r.m)) == 0) {
+                first = first ? first : r.m.token;
+                last = r.m.token;
+        }
         if (n < 0)
                 status = n == -ENOMEM ? (say_error("no memory for a record"), FAILED) : say_link(r.link);
+        else
+                status = dump_shares(address, first, last);
         (void)ipw_close(r.link);
         free(r.m.data);
         n = say_finish();
@@ -253,8 +328,13 @@ static int run(const struct arguments *a)
         bool check = a->count && strcmp(a->word[0], "check") == 0, dump = a->count && strcmp(a->word[0], "dump") == 0,
              repair = a->count && strcmp(a->word[0], "repair") == 0;
         struct target from, to;
+        json_t *whole = NULL;
         int r;
 
+        if (repair && set.json) {
+                say_error("log: --json is for check and dump");
+                return WRONG_USAGE;
+        }
         if (!(check || dump || repair) || a->count != (repair ? 3 : 2) || a->dashes) {
                 say_error("log: needs check ADDR, dump ADDR, or repair ADDR NEW; see: ipcway help log");
                 return WRONG_USAGE;
@@ -268,7 +348,12 @@ static int run(const struct arguments *a)
                 trace_start();
         if (repair)
                 return run_repair(from.text, to.text);
-        return check ? run_check(from.text) : run_dump(from.text);
+        if (dump)
+                return run_dump(from.text);
+        if (!set.json)
+                return run_check(from.text);
+        r = check_json(from.text, &whole);
+        return !whole ? r : json_print(whole) == DONE ? r : FAILED;
 }
 
 const struct command command_log = {
@@ -279,7 +364,7 @@ const struct command command_log = {
         .bare = "log",
         .summary = "is a durable log whole, what is in it, a copy of what is whole",
         .text = "check reads every record, tells each damaged place, and ends with status 1 if there is one; then how far receivers are that share a position. dump prints number, size and payload of each\n"
-                "record, up to damage; with '?damage=skip' also what is behind it. repair copies what is whole to a new log, with the numbers it had. None of them\n"
+                "record, up to damage; with '?damage=skip' also what is behind it; then those positions. repair copies what is whole to a new log, with the numbers it had. None of them\n"
                 "changes the log.\n"
                 "\n"
                 "  ipcway log check /var/lib/app/orders\n"

@@ -80,8 +80,11 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	run -1 ipcway recv "log:$D/log?share=jobs&ack=consumer" -n 3 --exec 'grep -v 4'
 	[ "$output" = $'3\n5' ]
 	run -0 ipcway log check "$D/log"
-	is_in "share jobs: 1 in hand, 1 to come:" "$output"
+	is_in "share jobs: next is 6, 1 in hand, 1 to come:" "$output"
 	is_in "4: left by a receiver that has ended" "$output"
+	run -0 ipcway log dump "$D/log?from=5"
+	[ "${lines[0]}" = $'5\t1\t5' ]
+	is_in $'-\t-\tshare jobs: next is 6, 1 in hand' "$output"
 	run -0 python3 "$BATS_TEST_DIRNAME/read_log.py" "$D/log" jobs
 	is_in "jobs: next 6, in hand [4]" "$output"
 	run -0 ipcway recv "log:$D/log?share=jobs&ack=consumer" --idle 0 --exec 'grep .'
@@ -94,6 +97,7 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	printf X | dd of="$D/log/jobs.share" bs=1 seek=$((4096 + 20)) conv=notrunc status=none
 	run -1 ipcway log check "$D/log"
 	is_in "share jobs: its position is damaged" "$output"
+	[ "$(ipcway log check --json "$D/log" | "$JSON_CHECK" shares 0 wrong)" = "its position is damaged" ]
 	run -1 ipcway recv "log:$D/log?share=jobs" --idle 0
 	is_in "forgets it" "$output"
 	run -0 ipcway remove "log:$D/log?share=jobs"
@@ -101,4 +105,26 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	run -1 ipcway remove "log:$D/log?share=jobs"
 	run -1 ipcway pub "log:$D/log?ack=consumer" x
 	is_in "for receivers that share a position" "$output"
+}
+
+@test "positions as JSON: what comes next, what is in hand, does its receiver live" {
+	seq 1 5 | ipcway send "log:$D/log"
+	ipcway recv "log:$D/log?share=jobs&ack=consumer" -n 1 --exec false || :
+	start holder ipcway recv "log:$D/log?share=jobs&ack=consumer" -n 2 --exec 'read -r n; [ "$n" = 1 ] || sleep 60'
+	until_ok eval '[ "$(ipcway log check --json "$D/log" | "$JSON_CHECK" shares 0 next)" = 3 ]' 2>/dev/null
+	run -0 ipcway describe --json "log:$D/log"
+	[ "$("$JSON_CHECK" log last <<<"$output")" = 5 ]
+	[ "$("$JSON_CHECK" log shares 0 share <<<"$output")" = jobs ]
+	[ "$("$JSON_CHECK" log shares 0 to_come <<<"$output")" = 3 ]
+	[ "$("$JSON_CHECK" log shares 0 in_hand 0 token <<<"$output")" = 2 ]
+	[ "$("$JSON_CHECK" log shares 0 in_hand 0 alive <<<"$output")" = true ]
+	kill -KILL "$("$JSON_CHECK" log shares 0 in_hand 0 process <<<"$output")"
+	ended holder 137
+	run -0 ipcway log dump --json "$D/log"
+	[ "${#lines[@]}" = 6 ]
+	[ "$("$JSON_CHECK" token <<<"${lines[4]}")" = 5 ]
+	[ "$("$JSON_CHECK" in_hand 0 alive <<<"${lines[5]}")" = false ]
+	run -0 ipcway recv "log:$D/log?share=jobs&ack=consumer" -n 1 --format json
+	[ "$("$JSON_CHECK" again <<<"$output")" = true ]
+	run -2 ipcway log repair --json "$D/log" "$D/copy"
 }
