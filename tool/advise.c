@@ -23,19 +23,22 @@ static struct {
         const char *name;
         int json;
 } set = {
-        .wish = { .size = 256,
+        .wish = { .what = FOR_MESSAGES,
+                  .size = 256,
                   .rate = 1000,
                   .fanout = ONE_TO_ONE,
                   .relation = UNRELATED,
                   .persist = PERSIST_NO,
                   .machines = ONE_MACHINE,
-                  .wait = WAIT_BLOCK },
+                  .wait = WAIT_BLOCK,
+                  .permits = 1 },
         .name = "orders",
 };
 
 static const struct setting settings[] = {
-        { SETTING_NUMBER, 0, "size", "BYTES", &set.wish.size, "the largest message: 200, 64K, 1M (256)" },
-        { SETTING_NUMBER, 0, "rate", "N", &set.wish.rate, "messages a second, all senders together (1000)" },
+        { SETTING_WORD, 0, "for", ADVISE_WHATS, &set.wish.what, "what it is for; turns are semaphores and locks (messages)" },
+        { SETTING_NUMBER, 0, "size", "BYTES", &set.wish.size, "the largest message, or the memory: 200, 64K, 1M (256)" },
+        { SETTING_NUMBER, 0, "rate", "N", &set.wish.rate, "messages a second, all senders together, or turns (1000)" },
         { SETTING_WORD, 0, "fanout", ADVISE_FANOUTS, &set.wish.fanout,
           "senders and receivers: 1:N each gets all; 1:M and N:M each message goes to one of many workers (1:1)" },
         { SETTING_WORD, 0, "relation", ADVISE_RELATIONS, &set.wish.relation,
@@ -49,6 +52,9 @@ static const struct setting settings[] = {
         { SETTING_FLAG, 0, "lossy", NULL, &set.wish.lossy, "rather lose messages than let a sender wait" },
         { SETTING_FLAG, 0, "acknowledged", NULL, &set.wish.acknowledged,
           "a message is done with when its receiver says so: a job is not lost with the worker" },
+        { SETTING_NUMBER, 0, "permits", "N", &set.wish.permits, "turns: how many at once (1)" },
+        { SETTING_FLAG, 0, "shared", NULL, &set.wish.shared, "turns: one who changes, or any number who only look" },
+        { SETTING_FLAG, 0, "hand-over", NULL, &set.wish.hand_over, "turns: one waits, another tells it to go on" },
         { SETTING_TEXT, 0, "name", "NAME", &set.name, "what to call it in the address: a name, or a path (orders)" },
         { SETTING_FLAG, 0, "json", NULL, &set.json, "JSON instead of text" },
         { 0 },
@@ -64,22 +70,31 @@ static const char *word(const char *words, int index, char text[24])
         return text;
 }
 
-/* The wish in the words of the command line: what was not given stands in it, too. */
+/* The wish in the words of the command line: what was not given stands in it, too, if it matters. */
 static void tell_wish(const struct advise_wish *w, char *text, size_t room)
 {
         char a[24], b[24], c[24], d[24], e[24];
+        const char *relation = word(ADVISE_RELATIONS, w->relation, b), *persist = word(ADVISE_PERSISTS, w->persist, c),
+                   *machines = word(ADVISE_MACHINES, w->machines, d), *wait = word(ADVISE_WAITS, w->wait, e);
 
-        (void)snprintf(text, room,
-                       "--size %" PRId64 " --rate %" PRId64 " --fanout %s --relation %s --persist %s --machines %s --wait %s%s%s%s",
-                       w->size, w->rate, word(ADVISE_FANOUTS, w->fanout, a), word(ADVISE_RELATIONS, w->relation, b),
-                       word(ADVISE_PERSISTS, w->persist, c), word(ADVISE_MACHINES, w->machines, d), word(ADVISE_WAITS, w->wait, e),
-                       w->both_ways ? " --both-ways" : "", w->lossy ? " --lossy" : "", w->acknowledged ? " --acknowledged" : "");
+        if (w->what == FOR_TURNS)
+                (void)snprintf(text, room, "--for turns --rate %" PRId64 " --permits %" PRId64 " --relation %s --machines %s --wait %s%s%s",
+                               w->rate, w->permits, relation, machines, wait, w->shared ? " --shared" : "",
+                               w->hand_over ? " --hand-over" : "");
+        else if (w->what == FOR_MEMORY)
+                (void)snprintf(text, room, "--for memory --size %" PRId64 " --relation %s --persist %s --machines %s", w->size, relation,
+                               persist, machines);
+        else
+                (void)snprintf(text, room,
+                               "--size %" PRId64 " --rate %" PRId64 " --fanout %s --relation %s --persist %s --machines %s --wait %s%s%s%s",
+                               w->size, w->rate, word(ADVISE_FANOUTS, w->fanout, a), relation, persist, machines, wait,
+                               w->both_ways ? " --both-ways" : "", w->lossy ? " --lossy" : "", w->acknowledged ? " --acknowledged" : "");
 }
 
 /* What a message costs: in time if that was measured here, else in messages of a pipe. */
 static void tell_cost(const struct advise_verdict *v, char text[32])
 {
-        if (!v->fits)
+        if (!v->fits || !(v->cost > 0))
                 (void)snprintf(text, 32, "-");
         else if (v->measured)
                 (void)snprintf(text, 32, "%s", number_short_time((int64_t)v->cost).text);
@@ -92,38 +107,41 @@ static void tell_cost(const struct advise_verdict *v, char text[32])
 static void print_answer(const struct advise_wish *w, const struct advice *a)
 {
         const struct advise_verdict *v = &a->verdict[0];
-        const char *one = w->both_ways ? "server" : "receiver", *other = w->both_ways ? "client" : "sender";
         struct advise_lines l;
 
         advise_write(w, v, set.name, &l);
-        printf("use       %s  %s\n", v->way->mechanism->scheme, v->way->mechanism->summary);
+        printf("use       %s  %s\n", v->way->name, v->way->mechanism->summary);
         if (a->fitting > 1)
-                printf("because   the next is %s: %s\n", a->verdict[1].way->mechanism->scheme, advise_before(v, &a->verdict[1]));
+                printf("because   the next is %s: %s\n", a->verdict[1].way->name, advise_before(v, &a->verdict[1]));
         else
                 printf("because   nothing else can do it\n");
         printf("against   %s\n", v->reason);
-        if (*l.before)
-                printf("first     %s\n", l.before);
-        printf("%-8s  %s\n%-8s  %s\n", one, l.receiver, other, l.sender);
+        for (size_t i = 0; i < l.lines; i++)
+                printf("%-8s  %s\n", l.line[i].label, l.line[i].text);
         for (size_t i = 0; i < l.given; i++)
                 printf("%-8s  %s: %s\n", i ? "" : "options", l.give[i].option, l.give[i].why);
         for (size_t i = 0; i < l.calls; i++)
                 printf("%-8s  %s\n", i ? "" : "and", l.call[i]);
 }
 
+/* Memory costs the same, whichever it is: there is no column for it. */
 static int print_ranking(const struct advice *a)
 {
-        static const struct column columns[] = { { "", 1, 0 }, { "WAY", 0, 0 }, { "A MESSAGE", 1, 0 }, { "AGAINST IT", 0, 1 } };
-        struct table *table = table_new(columns, 4);
+        static const struct column place = { "", 1, 0 }, way = { "WAY", 0, 0 }, against = { "AGAINST IT", 0, 1 };
+        const struct column costs[] = { place, way, { set.wish.what == FOR_TURNS ? "A TURN" : "A MESSAGE", 1, 0 }, against };
+        const struct column few[] = { place, way, against };
+        bool memory = set.wish.what == FOR_MEMORY;
+        struct table *table = memory ? table_new(few, 3) : table_new(costs, 4);
 
         for (size_t i = 0; table && i < a->count; i++) {
                 const struct advise_verdict *v = &a->verdict[i];
-                char place[24] = "no", cost[32];
+                char number[24] = "no", cost[32];
 
                 if (v->fits)
-                        (void)snprintf(place, sizeof(place), "%zu", i + 1);
+                        (void)snprintf(number, sizeof(number), "%zu", i + 1);
                 tell_cost(v, cost);
-                if (table_row(table, (const char *[]){ place, v->way->mechanism->scheme, cost, v->reason }) < 0)
+                if (table_row(table, memory ? (const char *[]){ number, v->way->name, v->reason, NULL }
+                                            : (const char *[]){ number, v->way->name, cost, v->reason }) < 0)
                         return FAILED;
         }
         return table ? table_print(table) : FAILED;
@@ -141,7 +159,7 @@ static void print_changes(const struct advise_change *change, size_t n, bool non
 
                 if (told[i % n] || (!way && i < n))
                         continue;
-                printf("%-14s if ", way ? way->mechanism->scheme : "nothing fits");
+                printf("%-15s if ", way ? way->name : "nothing fits");
                 for (size_t k = i % n; k < n; k++)
                         if (change[k].way == way) {
                                 printf("%s%s", k > i % n ? "; or " : "", change[k].condition);
@@ -160,7 +178,8 @@ static int print_text(const struct advice *a, const struct advise_source *source
 
         tell_wish(&set.wish, wish, sizeof(wish));
         printf("asked     %s\n", wish);
-        printf("speeds    %s\n", source->text);
+        if (set.wish.what != FOR_MEMORY)
+                printf("speeds    %s\n", source->text);
         if (*source->trouble)
                 printf("          %s\n", source->trouble);
         if (a->fitting)
@@ -178,27 +197,30 @@ static int print_text(const struct advice *a, const struct advise_source *source
 
 static json_t *wish_json(const struct advise_wish *w)
 {
-        char a[24], b[24], c[24], d[24], e[24];
+        char a[24], b[24], c[24], d[24], e[24], f[24];
 
-        return json_pack("{s:I,s:I,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b}", "size", (json_int_t)w->size, "rate", (json_int_t)w->rate, "fanout",
-                         word(ADVISE_FANOUTS, w->fanout, a), "relation", word(ADVISE_RELATIONS, w->relation, b), "persist",
-                         word(ADVISE_PERSISTS, w->persist, c), "machines", word(ADVISE_MACHINES, w->machines, d), "wait",
-                         word(ADVISE_WAITS, w->wait, e), "both_ways", w->both_ways, "lossy", w->lossy, "acknowledged", w->acknowledged);
+        return json_pack("{s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:b,s:I,s:b,s:b}", "for", word(ADVISE_WHATS, w->what, f), "size",
+                         (json_int_t)w->size, "rate", (json_int_t)w->rate, "fanout", word(ADVISE_FANOUTS, w->fanout, a), "relation",
+                         word(ADVISE_RELATIONS, w->relation, b), "persist", word(ADVISE_PERSISTS, w->persist, c), "machines",
+                         word(ADVISE_MACHINES, w->machines, d), "wait", word(ADVISE_WAITS, w->wait, e), "both_ways", w->both_ways, "lossy",
+                         w->lossy, "acknowledged", w->acknowledged, "permits", (json_int_t)w->permits, "shared", w->shared, "hand_over",
+                         w->hand_over);
 }
 
 static json_t *answer_json(const struct advise_wish *w, const struct advise_verdict *v)
 {
-        json_t *options = json_array(), *calls = json_array();
+        json_t *options = json_array(), *calls = json_array(), *lines = json_object();
         struct advise_lines l;
 
         advise_write(w, v, set.name, &l);
+        for (size_t i = 0; i < l.lines; i++)
+                (void)json_object_set_new(lines, l.line[i].label, json_string(l.line[i].text));
         for (size_t i = 0; i < l.given; i++)
                 (void)json_array_append_new(options, json_pack("{s:s,s:s}", "option", l.give[i].option, "why", l.give[i].why));
         for (size_t i = 0; i < l.calls; i++)
                 (void)json_array_append_new(calls, json_string(l.call[i]));
-        return json_pack("{s:s,s:{s:s,s:s},s:{s:s,s:s,s:s},s:o,s:o}", "way", v->way->mechanism->scheme, "address", "receiver", l.address[0],
-                         "sender", l.address[1], "lines", "first", l.before, "receiver", l.receiver, "sender", l.sender, "options", options,
-                         "calls", calls);
+        return json_pack("{s:s,s:[s,s],s:o,s:o,s:o}", "way", v->way->name, "addresses", l.address[0], l.address[1], "lines", lines,
+                         "options", options, "calls", calls);
 }
 
 static int print_json(const struct advice *a, const struct advise_source *source, const struct advise_change *change, size_t changes)
@@ -207,25 +229,26 @@ static int print_json(const struct advice *a, const struct advise_source *source
 
         for (size_t i = 0; i < a->count; i++) {
                 const struct advise_verdict *v = &a->verdict[i];
-                json_t *row = json_pack("{s:s,s:b,s:s}", "way", v->way->mechanism->scheme, "fits", v->fits, "reason", v->reason);
+                json_t *row = json_pack("{s:s,s:b,s:s}", "way", v->way->name, "fits", v->fits, "reason", v->reason);
 
-                if (v->fits) {
+                if (v->fits && v->cost > 0) {
                         (void)json_object_set_new(row, "measured", json_boolean(v->measured));
                         (void)json_object_set_new(row, v->measured ? "nanoseconds" : "pipes", json_real(v->cost));
-                        (void)json_object_set_new(row, "answer", answer_json(&set.wish, v));
                 }
+                if (v->fits)
+                        (void)json_object_set_new(row, "answer", answer_json(&set.wish, v));
                 (void)json_array_append_new(ranking, row);
         }
         for (size_t i = 0; i < changes; i++)
-                (void)json_array_append_new(others, json_pack("{s:s?,s:s}", "way", change[i].way ? change[i].way->mechanism->scheme : NULL,
-                                                              "if", change[i].condition));
+                (void)json_array_append_new(
+                        others, json_pack("{s:s?,s:s}", "way", change[i].way ? change[i].way->name : NULL, "if", change[i].condition));
         speeds = json_pack("{s:b,s:s}", "measured", source->measured, "text", source->text);
         if (source->measured)
                 (void)json_object_set_new(speeds, "age_seconds", json_integer((json_int_t)source->age));
         if (*source->trouble)
                 (void)json_object_set_new(speeds, "trouble", json_text(source->trouble));
         return json_print(json_pack("{s:o,s:o,s:s?,s:o,s:o}", "asked", wish_json(&set.wish), "speeds", speeds, "use",
-                                    a->fitting ? a->verdict[0].way->mechanism->scheme : NULL, "ranking", ranking, "changes", others));
+                                    a->fitting ? a->verdict[0].way->name : NULL, "ranking", ranking, "changes", others));
 }
 
 /* A name that needs no escapes, neither in an address nor in C. */
@@ -240,8 +263,8 @@ static int run(const struct arguments *a)
 {
         struct advise_change change[ADVISE_CHANGES];
         struct advise_way ways[ADVISE_WAYS];
-        struct advise_figures figures;
-        struct advise_source source;
+        struct advise_source source = { .age = -1, .text = ADVISE_THUMB };
+        struct advise_figures figures = { 0 };
         struct advice advice;
         size_t n, changes;
         int status;
@@ -254,12 +277,17 @@ static int run(const struct arguments *a)
                 say_error("advise: --size and --rate cannot be less than 0");
                 return WRONG_USAGE;
         }
+        if (set.wish.permits < 1 || set.wish.permits > 1024) {
+                say_error("advise: --permits takes 1 to 1024");
+                return WRONG_USAGE;
+        }
         if (!is_plain_name(set.name)) {
                 say_error("advise: --name %s: takes letters, digits and . _ -, or a whole path of these, below 100 in all", set.name);
                 return WRONG_USAGE;
         }
-        n = advise_ways(ways);
-        advise_figures_read(&figures, &source);
+        n = advise_ways((enum advise_what)set.wish.what, ways);
+        if (set.wish.what == FOR_MESSAGES)
+                advise_figures_read(&figures, &source);
         advise_choose(&set.wish, ways, n, &figures, &advice);
         changes = advise_changes(&set.wish, ways, n, &figures, change);
         status = set.json ? print_json(&advice, &source, change, changes) : print_text(&advice, &source, change, changes);
@@ -277,7 +305,9 @@ const struct command command_advise = {
                 "Status: 0 there is a way, 1 none, and what would have to give, 2 wrong usage or trouble.\n\n"
                 "  ipcway advise --relation parent-child\n"
                 "  ipcway advise --fanout N:1 --size 64K --rate 5000\n"
-                "  ipcway advise --fanout N:M --persist process --acknowledged\n",
+                "  ipcway advise --fanout N:M --persist process --acknowledged\n"
+                "  ipcway advise --for turns --permits 4\n"
+                "  ipcway advise --for memory --size 1M --persist reboot\n",
         .settings = settings,
         .run = run,
 };

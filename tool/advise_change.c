@@ -19,6 +19,9 @@ struct search {
         size_t found;
 };
 
+/* What is asked of all, and of which. */
+enum { MESSAGES = 1 << FOR_MESSAGES, TURNS = 1 << FOR_TURNS, MEMORY = 1 << FOR_MEMORY, ALL = MESSAGES | TURNS | MEMORY };
+
 static const struct advise_way *first(const struct search *s, const struct advise_wish *w)
 {
         struct advice advice;
@@ -47,18 +50,19 @@ static void try_numbers(struct search *s)
                                          4 << 20, 8 << 20, 16 << 20, 64 << 20, 512 << 20, 1LL << 30, 2LL << 30 };
         static const int64_t rates[] = { 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 };
         enum { SIZES = sizeof(sizes) / sizeof(sizes[0]), RATES = sizeof(rates) / sizeof(rates[0]) };
+        const char *things = s->wish->what == FOR_TURNS ? "turns" : "messages";
         struct advise_wish w = *s->wish;
         char text[100];
         bool done;
 
         done = false;
-        for (size_t i = 0; i < SIZES && !done; i++)
+        for (size_t i = 0; i < SIZES && !done && w.what == FOR_MESSAGES; i++)
                 if (w.size = sizes[i], w.size > s->wish->size) {
                         (void)snprintf(text, sizeof(text), "messages were %s", number_size((uint64_t)w.size).text);
                         done = try(s, &w, text);
                 }
         done = false;
-        for (size_t i = SIZES; i-- > 0 && !done;)
+        for (size_t i = SIZES; i-- > 0 && !done && w.what == FOR_MESSAGES;)
                 if (w.size = sizes[i], w.size < s->wish->size) {
                         (void)snprintf(text, sizeof(text), "no message were larger than %s", number_size((uint64_t)w.size).text);
                         done = try(s, &w, text);
@@ -67,20 +71,20 @@ static void try_numbers(struct search *s)
         done = false;
         for (size_t i = 0; i < RATES && !done; i++)
                 if (w.rate = rates[i], w.rate > s->wish->rate) {
-                        (void)snprintf(text, sizeof(text), "there were %lld messages a second", (long long)w.rate);
+                        (void)snprintf(text, sizeof(text), "there were %lld %s a second", (long long)w.rate, things);
                         done = try(s, &w, text);
                 }
         done = false;
         for (size_t i = RATES; i-- > 0 && !done;)
                 if (w.rate = rates[i], w.rate < s->wish->rate) {
-                        (void)snprintf(text, sizeof(text), "there were only %lld messages a second", (long long)w.rate);
+                        (void)snprintf(text, sizeof(text), "there were only %lld %s a second", (long long)w.rate, things);
                         done = try(s, &w, text);
                 }
 }
 
-static void try_words(struct search *s, size_t field, const char *const *conditions, int count)
+static void try_words(struct search *s, size_t field, const char *const *conditions)
 {
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; conditions[i]; i++) {
                 struct advise_wish w = *s->wish;
                 int *value = (int *)((char *)&w + field);
 
@@ -91,34 +95,57 @@ static void try_words(struct search *s, size_t field, const char *const *conditi
         }
 }
 
+static const struct {
+        unsigned what; /* for which this is asked */
+        size_t field;
+        const char *condition[6]; /* of each value */
+} words[] = {
+        { MESSAGES,
+          offsetof(struct advise_wish, fanout),
+          { "one sent to one", "many sent to one", "one sent to many, and all got all", "one sent to many, each message to one of them",
+            "many sent to many, each message to one of them" } },
+        { ALL,
+          offsetof(struct advise_wish, relation),
+          { "they were parent and child", "they were programs of one user, not related", "they were of two users",
+            "one of them were a program that has not this library" } },
+        { MESSAGES,
+          offsetof(struct advise_wish, persist),
+          { "nothing had to be kept", "unread messages had to outlive the processes", "they had to outlive a reboot",
+            "they had to outlive a loss of power" } },
+        { MEMORY,
+          offsetof(struct advise_wish, persist),
+          { "nothing had to be kept", "it had to outlive the processes", "it had to outlive a reboot",
+            "it had to outlive a loss of power" } },
+        { ALL, offsetof(struct advise_wish, machines), { "all were on one machine", "another machine took part" } },
+        { MESSAGES | TURNS,
+          offsetof(struct advise_wish, wait),
+          { "they waited in an event loop", "they waited in a call", "they polled, and a processor could be spent on it" } },
+        { MESSAGES, offsetof(struct advise_wish, both_ways), { "nothing were answered", "each message had an answer" } },
+        { MESSAGES, offsetof(struct advise_wish, lossy), { "nothing might be lost", "messages might be lost rather than wait" } },
+        { MESSAGES,
+          offsetof(struct advise_wish, acknowledged),
+          { "received were good enough for done", "a receiver that dies must not lose what it was working on" } },
+        { TURNS,
+          offsetof(struct advise_wish, shared),
+          { "only one could have it, whatever for", "those who only look could have it together" } },
+        { TURNS, offsetof(struct advise_wish, hand_over), { "who took it gave it back", "one waited until another told it to go on" } },
+};
+
 size_t advise_changes(const struct advise_wish *w, const struct advise_way *ways, size_t n, const struct advise_figures *figures,
                       struct advise_change out[ADVISE_CHANGES])
 {
-        static const char *const fanouts[] = { "one sent to one", "many sent to one", "one sent to many, and all got all",
-                                               "one sent to many, each message to one of them",
-                                               "many sent to many, each message to one of them" };
-        static const char *const relations[] = { "they were parent and child", "they were programs of one user, not related",
-                                                 "they were of two users", "one of them were a program that has not this library" };
-        static const char *const persists[] = { "nothing had to be kept", "unread messages had to outlive the processes",
-                                                "they had to outlive a reboot", "they had to outlive a loss of power" };
-        static const char *const machines[] = { "all were on one machine", "another machine took part" };
-        static const char *const waits[] = { "they waited in an event loop", "they waited in a call",
-                                             "they polled, and a processor could be spent on it" };
-        static const char *const answers[] = { "nothing were answered", "each message had an answer" };
-        static const char *const losses[] = { "nothing might be lost", "messages might be lost rather than wait" };
-        static const char *const acks[] = { "received were good enough for done",
-                                            "a receiver that dies must not lose what it was working on" };
         struct search s = { w, ways, n, figures, NULL, out, 0 };
+        struct advise_wish other = *w;
 
         s.answer = first(&s, w);
-        try_numbers(&s);
-        try_words(&s, offsetof(struct advise_wish, fanout), fanouts, 5);
-        try_words(&s, offsetof(struct advise_wish, relation), relations, 4);
-        try_words(&s, offsetof(struct advise_wish, persist), persists, 4);
-        try_words(&s, offsetof(struct advise_wish, machines), machines, 2);
-        try_words(&s, offsetof(struct advise_wish, wait), waits, 3);
-        try_words(&s, offsetof(struct advise_wish, both_ways), answers, 2);
-        try_words(&s, offsetof(struct advise_wish, lossy), losses, 2);
-        try_words(&s, offsetof(struct advise_wish, acknowledged), acks, 2);
+        if (w->what != FOR_MEMORY)
+                try_numbers(&s);
+        if (w->what == FOR_TURNS) {
+                other.permits = w->permits > 1 ? 1 : 2;
+                (void)try(&s, &other, other.permits > 1 ? "several could have it at once" : "only one could have it at once");
+        }
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                if (words[i].what & 1u << w->what)
+                        try_words(&s, words[i].field, words[i].condition);
         return s.found;
 }

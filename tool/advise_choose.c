@@ -108,19 +108,21 @@ static size_t largest(const struct advise_wish *w, const struct advise_way *way)
 /* The one reason why not, or false. */
 static bool is_out(const struct advise_wish *w, const struct advise_way *way, char *reason, size_t room)
 {
-        const char *why = cannot_reach(w, way);
+        const char *why = w->what == FOR_TURNS    ? advise_turns_out(w, way)
+                          : w->what == FOR_MEMORY ? advise_memory_out(w, way)
+                                                  : cannot_reach(w, way);
 
-        if (!why)
+        if (!why && w->what == FOR_MESSAGES)
                 why = cannot_keep(w, way);
-        if (!why)
+        if (!why && w->what == FOR_MESSAGES)
                 why = cannot_spread(w, way);
-        if (!why && w->wait == WAIT_LOOP && !holds(way, IPW_CAP_POLL))
+        if (!why && w->what == FOR_MESSAGES && w->wait == WAIT_LOOP && !holds(way, IPW_CAP_POLL))
                 why = "has nothing to poll";
         if (why) {
                 (void)snprintf(reason, room, "%s", why);
                 return true;
         }
-        if ((uint64_t)w->size <= largest(w, way))
+        if (w->what != FOR_MESSAGES || (uint64_t)w->size <= largest(w, way))
                 return false;
         (void)snprintf(reason, room, "its largest message is %s%s%s%s", number_size(largest(w, way)).text,
                        way->facts->limit ? " here (" : "", way->facts->limit ? way->facts->limit : "", way->facts->limit ? ")" : "");
@@ -193,6 +195,11 @@ static struct cost cost_of(const struct advise_wish *w, const struct advise_way 
         double unit = pipe > 0 ? pipe : PIPE_NS, sync = disk ? SYNC * PIPE_NS : 0;
         struct cost c = { .measured = true, .unit = unit };
 
+        if (w->what == FOR_MEMORY) /* what is done in it costs the same in all of them */
+                return (struct cost){ .unit = unit };
+
+        if (w->what == FOR_TURNS)
+                return (struct cost){ f->one * unit, f->one * unit, f->one * unit, unit, false };
         c.one = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, one)),
                          by_thumb(f->one, f->kib, w->size) * unit + sync, &c.measured);
         c.many = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, many_at_once)),
@@ -217,8 +224,7 @@ static int doublings(double value, double enough)
 
 /* ---- what speaks against it? --------------------------------------------------------------------------------------------------- */
 
-static void add(struct advise_verdict *v, int weight, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void add(struct advise_verdict *v, int weight, const char *format, ...)
+void advise_against(struct advise_verdict *v, int weight, const char *format, ...)
 {
         size_t used = strlen(v->reason);
         va_list list;
@@ -237,11 +243,11 @@ static void add(struct advise_verdict *v, int weight, const char *format, ...)
 static void weigh_what_stays(const struct advise_wish *w, const struct advise_way *way, struct advise_verdict *v)
 {
         if (holds(way, IPW_CAP_UNBOUNDED) && w->persist < PERSIST_REBOOT && !w->acknowledged)
-                add(v, w->persist == PERSIST_NO ? 2 : 1, "fills a disk until somebody empties it");
+                advise_against(v, w->persist == PERSIST_NO ? 2 : 1, "fills a disk until somebody empties it");
         else if (holds(way, IPW_CAP_SURVIVES) && w->persist == PERSIST_NO && !way->tidy && !w->acknowledged)
-                add(v, 1, "leaves its name and what is unread behind");
+                advise_against(v, 1, "leaves its name and what is unread behind");
         if (w->fanout <= MANY_TO_ONE && !has_role(way, IPW_PUSH))
-                add(v, 1, "reading takes nothing away");
+                advise_against(v, 1, "reading takes nothing away");
 }
 
 static void weigh_who_is_there(const struct advise_wish *w, const struct advise_way *way, struct advise_verdict *v)
@@ -249,36 +255,36 @@ static void weigh_who_is_there(const struct advise_wish *w, const struct advise_
         bool unnamed = advise_is_unnamed(w, way);
 
         if (w->persist == PERSIST_NO && !w->acknowledged && !holds(way, IPW_CAP_ENDS))
-                add(v, 2, "nobody is told when the other side dies");
+                advise_against(v, 2, "nobody is told when the other side dies");
         if (w->persist == PERSIST_NO && w->fanout <= MANY_TO_ONE && !w->acknowledged && !holds(way, IPW_CAP_ACCEPT) && !unnamed &&
             !way->mechanism->anonymous)
-                add(v, 1, "no connections");
+                advise_against(v, 1, "no connections");
         if (w->relation == PARENT_CHILD && !unnamed && !way->mechanism->anonymous)
-                add(v, 1, "needs a name");
+                advise_against(v, 1, "needs a name");
         if (w->relation == PLAIN && !way->facts->shell)
-                add(v, way->facts->tool ? 2 : 3, "the plain program needs %s", way->facts->plain);
+                advise_against(v, way->facts->tool ? 2 : 3, "the plain program needs %s", way->facts->plain);
         if (way->mechanism->segment)
-                add(v, 1, "memory that each of them can spoil");
+                advise_against(v, 1, "memory that each of them can spoil");
         if (way->facts->written)
-                add(v, 1, "the kernel writes it to a disk");
+                advise_against(v, 1, "the kernel writes it to a disk");
         if (way->facts->number)
-                add(v, 1, "found by a number, not a name");
+                advise_against(v, 1, "found by a number, not a name");
         if (w->machines == ONE_MACHINE && advise_offers(way->mechanism, "insecure", NULL))
-                add(v, 1, "a port that any user may take");
+                advise_against(v, 1, "a port that any user may take");
 }
 
 static void weigh_use(const struct advise_wish *w, const struct advise_way *way, struct advise_verdict *v)
 {
         if (way->facts->lines || (w->relation == PLAIN && advise_offers(way->mechanism, "framing", NULL)))
-                add(v, w->relation == PLAIN ? 0 : 1, "no newline in a message");
+                advise_against(v, w->relation == PLAIN ? 0 : 1, "no newline in a message");
         if (w->wait == WAIT_BLOCK && holds(way, IPW_CAP_TIMED_BY_POLLING))
-                add(v, 1, "timeouts look again and again");
+                advise_against(v, 1, "timeouts look again and again");
         if (w->wait == WAIT_LOOP && way->facts->thread)
-                add(v, 1, "its descriptor costs a thread");
+                advise_against(v, 1, "its descriptor costs a thread");
         if (w->lossy && holds(way, IPW_CAP_RELIABLE) && !holds(way, IPW_CAP_UNBOUNDED) && w->fanout == ONE_TO_ALL)
-                add(v, 3, "the slowest receiver holds the sender up");
+                advise_against(v, 3, "the slowest receiver holds the sender up");
         else if (w->lossy && holds(way, IPW_CAP_RELIABLE) && w->machines == MANY_MACHINES)
-                add(v, 4, "what is late holds up what is new");
+                advise_against(v, 4, "what is late holds up what is new");
 }
 
 /* ---- the verdict --------------------------------------------------------------------------------------------------------------- */
@@ -305,22 +311,28 @@ static void judge(const struct advise_wish *w, const struct advise_way *way, con
         v->rank = w->wait == WAIT_SPIN ? c->polling : c->one;
         v->cost = c->measured ? v->rank : v->rank / c->unit;
         if (grouped > (c->measured ? 1 : BY_THUMB)) {
-                (void)snprintf(v->reason, sizeof(v->reason), "too slow: about %.2g messages of this size a second%s", 1e9 / c->many,
-                               c->measured ? "" : ", by rule of thumb");
+                (void)snprintf(v->reason, sizeof(v->reason), "too slow: about %.2g %s a second%s", 1e9 / c->many,
+                               w->what == FOR_TURNS ? "turns" : "messages of this size", c->measured ? "" : ", by rule of thumb");
                 return;
         }
         v->fits = true;
         v->in_groups = load > 1;
         v->speed = w->wait == WAIT_SPIN ? doublings(c->polling, 2 * fastest) : doublings(load, ENOUGH);
-        weigh_who_is_there(w, way, v);
-        weigh_what_stays(w, way, v);
-        weigh_use(w, way, v);
+        if (w->what == FOR_TURNS) {
+                advise_turns_weigh(w, way, v);
+        } else if (w->what == FOR_MEMORY) {
+                advise_memory_weigh(w, way, v);
+        } else {
+                weigh_who_is_there(w, way, v);
+                weigh_what_stays(w, way, v);
+                weigh_use(w, way, v);
+        }
         if (w->wait == WAIT_SPIN && v->speed)
-                add(v, 0, "%.0f times the time of the fastest", c->polling / fastest);
+                advise_against(v, 0, "%.0f times the time of the fastest", c->polling / fastest);
         else if (v->in_groups)
-                add(v, 0, "fast enough only with many messages a call");
+                advise_against(v, 0, "fast enough only with many messages a call");
         else if (v->speed)
-                add(v, 0, "busy %.0f %% of the time%s", load * 100, c->measured ? "" : ", by rule of thumb");
+                advise_against(v, 0, "busy %.0f %% of the time%s", load * 100, c->measured ? "" : ", by rule of thumb");
         if (!*v->reason)
                 (void)snprintf(v->reason, sizeof(v->reason), "nothing");
 }

@@ -136,8 +136,7 @@ void advise_figures_read(struct advise_figures *f, struct advise_source *source)
         *source = (struct advise_source){ .age = -1 };
         if (open_cache(path, sizeof(path), &run, source->trouble, sizeof(source->trouble)) < 0 || !is_of_here(&run->machine, source) ||
             advise_figures_take(run, f) < 0 || !f->count) {
-                (void)snprintf(source->text, sizeof(source->text),
-                               "rules of thumb, as nothing was measured on this machine: times what 64 bytes cost through a pipe");
+                (void)snprintf(source->text, sizeof(source->text), ADVISE_THUMB);
         } else {
                 source->measured = true;
                 source->age = (int64_t)time(NULL) - run->machine.when;

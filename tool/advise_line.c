@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An answer written out: the address of each side, the options in it and why, the lines of C that open it, and what else to call. The lines compile as they stand,
- * with `struct ipw_link *in, *out; struct ipw_why why;` before them.
+ * with `struct ipw_link *in, *out; struct ipw_why why;` before them, or `struct ipw_gate *gate`, or `struct ipw_segment *memory; void *data; size_t size`.
  */
 #include <grp.h>
 #include <inttypes.h>
@@ -131,22 +131,25 @@ static void write_room(const struct advise_wish *w, const struct advise_way *way
 static void write_people(const struct advise_wish *w, const struct advise_way *way, struct advise_lines *l)
 {
         const struct ipw_mechanism *m = way->mechanism;
-        const struct group *group;
+        const struct group *group = NULL;
+        char name[32];
 
         if (w->relation != OTHER_USER || w->machines == MANY_MACHINES)
                 return;
         group = getgrgid(getegid());
-        if (advise_offers(m, "mode", NULL)) {
-                option(l, BOTH, "the group may use it", "mode=0660");
-                if (group)
-                        option(l, BOTH, "a group that both users are in: name yours", "group=%.30s", group->gr_name);
-                else
-                        option(l, BOTH, "a group that both users are in: name yours", "group=%u", (unsigned)getegid());
-        }
-        if (group)
-                option(l, BOTH, "who may be on the other side, beside this user and root", "peer=group:%.30s", group->gr_name);
+        if (group && strlen(group->gr_name) < sizeof(name))
+                (void)snprintf(name, sizeof(name), "%s", group->gr_name);
         else
-                option(l, BOTH, "who may be on the other side, beside this user and root", "peer=group:%u", (unsigned)getegid());
+                (void)snprintf(name, sizeof(name), "%u", (unsigned)getegid());
+        if (advise_offers(m, "group", NULL)) {
+                option(l, BOTH, "the group may use it", "mode=0660");
+                option(l, BOTH, "a group that both users are in: name yours", "group=%s", name);
+        } else if (advise_offers(m, "mode", NULL)) {
+                option(l, BOTH, "the other user may use it", "mode=0666");
+                call(l, "put the file in a folder of both, not in /tmp: there the kernel may keep one user from the other's files");
+        }
+        if (advise_offers(m, "peer", NULL))
+                option(l, BOTH, "who may be on the other side, beside this user and root", "peer=group:%s", name);
 }
 
 static void write_life(const struct advise_wish *w, const struct advise_way *way, struct advise_lines *l)
@@ -200,15 +203,27 @@ static void write_calls(const struct advise_wish *w, const struct advise_verdict
                 call(l, "a folder that is yours and stays instead of /var/tmp: a service has one under /var/lib");
 }
 
-static void write_open(char *text, size_t room, const char *link, const char *address, bool quoted, const char *how)
+static void line(struct advise_lines *l, const char *label, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void line(struct advise_lines *l, const char *label, const char *format, ...)
 {
-        (void)snprintf(text, room, "ipw_open(&%s, %s%s%s, %s, IPW_FOREVER, &why);", link, quoted ? "\"" : "", address, quoted ? "\"" : "",
-                       how);
+        va_list list;
+
+        l->line[l->lines].label = label;
+        va_start(list, format);
+        (void)vsnprintf(l->line[l->lines].text, sizeof(l->line[0].text), format, list);
+        va_end(list);
+        l->lines++;
 }
 
-static void write_lines(const struct advise_wish *w, const struct advise_way *way, struct advise_lines *l)
+static void write_open(struct advise_lines *l, const char *label, const char *link, const char *end, const char *other, const char *how)
 {
-        const char *receiver = "IPW_PULL", *sender = "IPW_PUSH";
+        line(l, label, "ipw_end_drop(%s); ipw_open(&%s, %s, %s, IPW_FOREVER, &why);", other, link, end, how);
+}
+
+static void write_messages(const struct advise_wish *w, const struct advise_way *way, struct advise_lines *l)
+{
+        const char *receiver = "IPW_PULL", *sender = "IPW_PUSH", *one = w->both_ways ? "server" : "receiver",
+                   *other = w->both_ways ? "client" : "sender";
         bool listens = (way->caps.flags & IPW_CAP_ACCEPT) != 0;
 
         if (w->fanout == ONE_TO_ALL || !(way->mechanism->roles & 1u << IPW_PUSH)) {
@@ -223,25 +238,70 @@ static void write_lines(const struct advise_wish *w, const struct advise_way *wa
                 receiver = "IPW_PULL | IPW_DIAL";
                 sender = "IPW_PUSH | IPW_LISTEN";
         }
-        if (!advise_is_unnamed(w, way)) {
-                write_open(l->receiver, sizeof(l->receiver), "in", l->address[0], true, receiver);
-                write_open(l->sender, sizeof(l->sender), "out", l->address[1], true, sender);
-                return;
+        if (advise_is_unnamed(w, way)) {
+                line(l, "first", "char a[64], b[64]; ipw_ends(a, b, \"%s\", %s, &why);", l->address[0], sender);
+                write_open(l, one, "in", "b", "a", receiver);
+                write_open(l, other, "out", "a", "b", sender);
+        } else {
+                line(l, one, "ipw_open(&in, \"%s\", %s, IPW_FOREVER, &why);", l->address[0], receiver);
+                line(l, other, "ipw_open(&out, \"%s\", %s, IPW_FOREVER, &why);", l->address[1], sender);
         }
-        (void)snprintf(l->before, sizeof(l->before), "char a[64], b[64]; ipw_ends(a, b, \"%.80s\", %s, &why);", l->address[0], sender);
-        (void)snprintf(l->receiver, sizeof(l->receiver), "ipw_end_drop(a); ");
-        write_open(l->receiver + strlen(l->receiver), sizeof(l->receiver) - strlen(l->receiver), "in", "b", false, receiver);
-        (void)snprintf(l->sender, sizeof(l->sender), "ipw_end_drop(b); ");
-        write_open(l->sender + strlen(l->sender), sizeof(l->sender) - strlen(l->sender), "out", "a", false, sender);
+}
+
+static void write_turns(const struct advise_wish *w, const struct advise_way *way, struct advise_lines *l)
+{
+        if (way->facts->with && advise_offers(way->mechanism, "undo", NULL))
+                option(l, BOTH, "the kernel gives back what a holder had when it dies", "undo=1");
+        if (advise_offers(way->mechanism, "permits", NULL) && w->permits > 1)
+                option(l, BOTH, "so many at once; all must say the same", "permits=%" PRId64, w->permits);
+        else if (w->hand_over)
+                option(l, BOTH, "none until somebody gives one, when it is made", "value=0");
+        else if (w->permits > 1)
+                option(l, BOTH, "so many at once, when it is made", "value=%" PRId64, w->permits);
+        if (w->relation == PLAIN && advise_offers(way->mechanism, "kind", NULL))
+                option(l, BOTH, "excludes users of flock(1), flock(2) and fcntl(2) alike", "kind=any");
+        write_people(w, way, l);
+        line(l, "open", "ipw_gate_open(&gate, \"%s\", 0, &why);", l->address[0]);
+        line(l, w->hand_over ? "wait" : "take", "ipw_gate_acquire(gate, 0, IPW_FOREVER);");
+        line(l, "give", "ipw_gate_release(gate);");
+        if (w->shared)
+                call(l, "ipw_gate_acquire(gate, IPW_SHARED, IPW_FOREVER) for those who only look");
+        if (w->hand_over)
+                call(l, "who gives may die before it does: give the wait a timeout");
+        else if (!(way->caps.flags & IPW_GATE_FREED))
+                call(l, "give waits a timeout: who dies with it leaves it taken");
+        if (strncmp(way->mechanism->scheme, "lock", 4) == 0 && w->permits <= 1)
+                call(l, "in a shell: ipcway lock ADDR -- COMMAND");
+}
+
+static void write_memory(const struct advise_wish *w, const struct advise_way *way, struct advise_lines *l)
+{
+        option(l, BOTH, "bytes, when it is made; who joins may leave it out", "size=%" PRId64, w->size ? w->size : 1);
+        write_people(w, way, l);
+        line(l, way->mechanism->anonymous ? "first" : "open", "ipw_segment_open(&memory, \"%s\", 0, &why);", l->address[0]);
+        line(l, "use", "data = ipw_segment_data(memory, &size);");
+        if (way->mechanism->anonymous)
+                call(l, "open it before fork(2): the child has it, too; programs that are started get it by ipw_ends()");
+        if (w->persist >= PERSIST_REBOOT)
+                call(l, "ipw_segment_sync(memory) returns when what was written is on the disk");
+        if (w->persist == PERSIST_NO && !way->mechanism->anonymous)
+                call(l, "ipw_remove() when nobody needs it any more");
+        call(l, "ipw_gate_at(&gate, memory, offset, 1, &why) makes a semaphore in it; ipcway advise --for turns says what else guards it");
 }
 
 void advise_write(const struct advise_wish *w, const struct advise_verdict *v, const char *name, struct advise_lines *l)
 {
         *l = (struct advise_lines){ 0 };
         write_name(w, v->way, name, l);
-        write_room(w, v->way, l);
-        write_people(w, v->way, l);
-        write_life(w, v->way, l);
-        write_calls(w, v, l);
-        write_lines(w, v->way, l);
+        if (w->what == FOR_TURNS) {
+                write_turns(w, v->way, l);
+        } else if (w->what == FOR_MEMORY) {
+                write_memory(w, v->way, l);
+        } else {
+                write_room(w, v->way, l);
+                write_people(w, v->way, l);
+                write_life(w, v->way, l);
+                write_calls(w, v, l);
+                write_messages(w, v->way, l);
+        }
 }

@@ -35,6 +35,7 @@ one_case() { # OPTIONS PLACES OUT
 	IFS=';' read -ra parts <<<"$3"
 	for part in "${parts[@]}"; do
 		trim "${part%%:*}"
+		[ -n "$trimmed" ] || continue
 		way=$trimmed
 		trim "${part#*:}"
 		row "$way" no "$trimmed" || return 1
@@ -67,19 +68,19 @@ one_case() { # OPTIONS PLACES OUT
 
 @test "advise: what it says would change the answer does" {
 	run -0 ipcway advise
-	is_in "pipe           if they were parent and child" "$output"
+	is_in "pipe            if they were parent and child" "$output"
 	[[ $output =~ shm\ +if\ .*there\ were\ ([0-9]+)\ messages\ a\ second ]]
 	rate=${BASH_REMATCH[1]}
 	run -0 ipcway advise --rate "$rate"
 	is_in "use       shm " "$output"
-	is_in "unix+seqpacket if there were only $((rate / 10)) messages a second" "$output"
+	is_in "unix+seqpacket  if there were only $((rate / 10)) messages a second" "$output"
 	run -0 ipcway advise --rate $((rate / 10))
 	is_in "use       unix+seqpacket " "$output"
 }
 
 @test "advise: where nothing fits, what would have to give" {
 	run -1 ipcway advise --machines many --fanout N:M
-	is_in "shm            if all were on one machine" "$output"
+	is_in "shm             if all were on one machine" "$output"
 	run -1 ipcway advise --machines many --persist power --both-ways --fanout 1:N
 	is_in "and no single change would help" "$output"
 }
@@ -161,6 +162,20 @@ measured() { # SECONDS
 	[[ $output != *"not used"* ]]
 }
 
+@test "advise: locks, semaphores and memory" {
+	run -0 ipcway advise --for turns --permits 4
+	is_in "asked     --for turns --rate 1000 --permits 4 --relation unrelated --machines one --wait block" "$output"
+	is_in "undo=1&value=4" "$output"
+	is_in "ipw_gate_acquire(gate, 0, IPW_FOREVER);" "$output"
+	is_in "lock            if only one could have it at once" "$output"
+	run -0 ipcway advise --for turns --hand-over --rate 10
+	is_in '"sem:/orders?value=0"' "$output"
+	run -0 ipcway advise --for memory --size 64K --name state
+	is_in 'ipw_segment_open(&memory, "shm:/state?size=65536", 0, &why);' "$output"
+	[[ $output != *speeds* ]]
+	ipcway advise --for turns --json | "$JSON_CHECK" ranking 0 answer lines open >/dev/null
+}
+
 @test "advise: JSON has the same" {
 	ipcway advise --json | "$JSON_CHECK"
 	run -0 ipcway advise --json
@@ -178,4 +193,5 @@ measured() { # SECONDS
 	run -2 ipcway advise --name 'a"b'
 	is_in "letters, digits" "$output"
 	run -2 ipcway advise --relation
+	run -2 ipcway advise --for turns --permits 0
 }

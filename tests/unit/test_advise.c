@@ -50,7 +50,7 @@ static const char *first(const struct advise_wish *w, const struct advise_figure
 
 static int setup(void **state)
 {
-        count = advise_ways(ways);
+        count = advise_ways(FOR_MESSAGES, ways);
         return 0;
 }
 
@@ -253,6 +253,50 @@ static void holds_for_every_wish(void **state)
         assert_true(none > 0 && none < wishes);
 }
 
+/* The same of turns and memory. */
+static void holds_for_turns_and_memory(void **state)
+{
+        struct advise_wish w = usual();
+        size_t fitting = 0;
+
+        for (unsigned n = 0; n < 2 * 4 * 4 * 2 * 3 * 2 * 2 * 2; n++) {
+                struct advise_change change[ADVISE_CHANGES];
+                struct advice a;
+                unsigned left = n;
+
+                w.what = left % 2 ? FOR_TURNS : FOR_MEMORY, left /= 2;
+                w.relation = (int)(left % 4), left /= 4;
+                w.persist = (int)(left % 4), left /= 4;
+                w.machines = (int)(left % 2), left /= 2;
+                w.wait = (int)(left % 3), left /= 3;
+                w.shared = (int)(left % 2), left /= 2;
+                w.hand_over = (int)(left % 2), left /= 2;
+                w.permits = left ? 3 : 1;
+                count = advise_ways((enum advise_what)w.what, ways);
+                advise_choose(&w, ways, count, NULL, &a);
+                assert_int_equal(a.count, w.what == FOR_TURNS ? 7 : 4);
+                for (size_t i = 0; i < a.fitting; i++) {
+                        const struct advise_way *way = a.verdict[i].way;
+                        struct ipw_why why = { 0 };
+                        struct advise_lines l;
+                        struct ipw_caps caps;
+
+                        assert_true(w.machines == ONE_MACHINE);
+                        assert_true(w.what == FOR_TURNS ? way->mechanism->gate : way->mechanism->segment);
+                        advise_write(&w, &a.verdict[i], "orders", &l);
+                        if (ipw_describe(l.address[0], &caps, &why) < 0)
+                                fail_msg("%s: %s", l.address[0], why.text);
+                        if (w.what == FOR_TURNS)
+                                assert_true((!w.shared || caps.flags & IPW_GATE_SHARED) &&
+                                            (!w.hand_over || caps.flags & IPW_GATE_ANYBODY) &&
+                                            (w.permits == 1 || caps.flags & IPW_GATE_COUNTS));
+                        fitting++;
+                }
+                assert_true(advise_changes(&w, ways, count, NULL, change) < ADVISE_CHANGES);
+        }
+        assert_true(fitting > 100);
+}
+
 /* Whatever fits can be written out, and the address is one that the library takes. */
 static void writes_addresses_that_hold(void **state)
 {
@@ -294,6 +338,7 @@ int main(void)
                 cmocka_unit_test_setup(measures_between_and_beyond, setup),
                 cmocka_unit_test_setup(scales_by_the_pipe, setup),
                 cmocka_unit_test_setup(holds_for_every_wish, setup),
+                cmocka_unit_test_setup(holds_for_turns_and_memory, setup),
                 cmocka_unit_test_setup(writes_addresses_that_hold, setup),
         };
 
