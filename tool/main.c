@@ -25,11 +25,10 @@ static const struct command command_help = {
 
 /* In the order of the help; a group is a run of neighbours. */
 static const struct command *const commands[] = {
-        &command_send,   &command_recv, &command_pair,      &command_accept,     &command_serve,    &command_wait,
-        &command_bridge, &command_run,  &command_segment,   &command_lock,       &command_sem,      &command_signal,
-        &command_ls,     &command_why,  &command_deadlocks, &command_leaks,      &command_doctor,   &command_remove,
-        &command_clean,  &command_log,  &command_advise,    &command_mechanisms, &command_describe, &command_tour,
-        &command_help,   NULL,
+        &command_send,      &command_recv,       &command_pair,     &command_accept, &command_serve,  &command_wait, &command_bridge,
+        &command_run,       &command_segment,    &command_lock,     &command_sem,    &command_signal, &command_ls,   &command_why,
+        &command_deadlocks, &command_leaks,      &command_doctor,   &command_remove, &command_clean,  &command_log,  &command_bench,
+        &command_advise,    &command_mechanisms, &command_describe, &command_tour,   &command_help,   NULL,
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) - 1 };
 

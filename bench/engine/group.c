@@ -9,7 +9,7 @@
 #include "engine.h"
 #include "statistics.h"
 
-enum { TRIES = 4, GROWN_MOST = 8 << 20, BYTES_MOST = 1 << 30 };
+enum { JUDGED_FROM = 7 /* rounds: fewer say too little */, TRIES = 4, GROWN_MOST = 8 << 20, BYTES_MOST = 1 << 30 };
 
 enum { P50, P90, P99, P999, P9999, PER_SECOND, NS, SEND_CPU, RECEIVE_CPU, SWITCHES, FIGURES };
 static const double parts[] = { [P50] = 0.5, [P90] = 0.9, [P99] = 0.99, [P999] = 0.999, [P9999] = 0.9999 };
@@ -179,7 +179,7 @@ static void judge(struct bench_job *jobs, size_t n, const struct take *reference
 {
         double drift;
 
-        if (reference->done < 3 || !has_drifted(reference->rounds[NS], reference->done))
+        if (reference->done < JUDGED_FROM || !has_drifted(reference->rounds[NS], reference->done))
                 return;
         drift = median(reference->rounds[NS] + reference->done - reference->done / 2, reference->done / 2) /
                 median(reference->rounds[NS], reference->done / 2);

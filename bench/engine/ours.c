@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's side. What the address says decides how the processes meet: an anonymous one has ends; with {n} or {id} in it, or over UDP, there is one
+ * The library's side. What the address says decides how the processes meet: an anonymous one has ends; with {n}, {id} or {key} in it, or over UDP, there is one
  * object for each direction; any other is one conversation both ways, dialled and accepted. In an address {dir} is a private folder, {n} the direction, {id} a System V
  * queue made for it, {key} a random key, {port} a free port and {pid} this process.
  */
@@ -86,7 +86,8 @@ static int is_anonymous(const struct channel *c)
 
 static int is_conversation(const struct channel *c)
 {
-        return !is_anonymous(c) && !strstr(c->address, "{n}") && !strstr(c->address, "{id}") && !is_of(c, "udp:");
+        return !is_anonymous(c) && !strstr(c->address, "{n}") && !strstr(c->address, "{id}") && !strstr(c->address, "{key}") &&
+               !is_of(c, "udp:");
 }
 
 static void make(struct channel *c, const char *dir)
@@ -132,13 +133,18 @@ static struct ipw_link *open_link(const char *address, unsigned how)
         return link;
 }
 
-/* Of one sender to many the sender listens; else who receives does. */
-static void join_many(struct channel *c, int process)
+/* One direction. Of one sender to many the sender listens; else who receives does. */
+static void join_one_way(struct channel *c, int process)
 {
         int sends = (unsigned)process < c->producers, all = c->broadcast || is_of(c, "file:");
-        int sides = c->consumers > 1 && c->producers == 1 && !all && (is_of(c, "unix:") || is_of(c, "unix+seqpacket:") || is_of(c, "tcp:"));
+        int listens = is_of(c, "unix:") || is_of(c, "unix+seqpacket:") || is_of(c, "unix+dgram:") || is_of(c, "tcp:") || is_of(c, "udp:");
+        int sides = c->consumers > 1 && c->producers == 1 && !all && listens;
         unsigned how = all ? sends ? IPW_PUB : IPW_SUB : sends ? IPW_PUSH | (sides ? IPW_LISTEN : 0) : IPW_PULL | (sides ? IPW_DIAL : 0);
 
+        if (all && c->consumers > 1 && !c->broadcast)
+                trouble("each message goes to all receivers");
+        if (c->consumers > 1 && !all && listens && (c->producers > 1 || is_of(c, "unix+dgram:") || is_of(c, "udp:")))
+                trouble("who listens is one: there can be many on the other side only");
         *(sends ? &c->to : &c->from) = open_link(c->names[0], how);
 }
 
@@ -182,8 +188,8 @@ static void join(struct channel *c, int process)
 {
         const struct ipw_caps *caps;
 
-        if (c->producers > 1 || c->consumers > 1 || c->broadcast)
-                join_many(c, process);
+        if (!c->back && !is_anonymous(c))
+                join_one_way(c, process);
         else
                 meet(c, process);
         caps = ipw_link_caps(c->to ? c->to : c->from);

@@ -298,8 +298,10 @@ static void consume(struct player *p, const struct bench_order *o, struct bench_
                 if (n && p->c->patience >= 0)
                         atomic_store_explicit(&p->shared->by[p->me].taken, r->count, memory_order_relaxed);
         }
-        if (!r->end || (p->c->patience < 0 && o->rate == 0))
+        if (p->c->patience < 0 && o->rate == 0)
                 r->end = bench_clock->now();
+        else if (!r->end)
+                r->end = r->start; /* it got none, and does not count */
 }
 
 /* ---- a turn -------------------------------------------------------------------------------------------------------------------------------- */

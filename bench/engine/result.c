@@ -149,7 +149,7 @@ static void write_histogram(FILE *f, const struct bench_histogram *h)
                 (void)fputc('-', f);
                 return;
         }
-        (void)fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %.9g", h->count, h->least, h->most, h->sum);
+        (void)fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %.17g", h->count, h->least, h->most, h->sum);
         for (unsigned i = 0; i < BENCH_CLASSES; i++)
                 if (h->counts[i])
                         (void)fprintf(f, " %u:%" PRIu64, i, h->counts[i]);
@@ -184,10 +184,10 @@ static void write_fields(FILE *f, const char *name, const struct field *fields, 
                         (void)fprintf(f, "%" PRId64, *(const int64_t *)at);
                         break;
                 case REAL:
-                        (void)fprintf(f, "%.9g", *(const double *)at);
+                        (void)fprintf(f, "%.17g", *(const double *)at);
                         break;
                 case FIGURE:
-                        (void)fprintf(f, "%.9g %.9g %.9g", figure->value, figure->low, figure->high);
+                        (void)fprintf(f, "%.17g %.17g %.17g", figure->value, figure->low, figure->high);
                         break;
                 case HISTOGRAM:
                         write_histogram(f, *(struct bench_histogram *const *)at);

@@ -203,10 +203,8 @@ static int close_dir(void **s)
 int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sample_comes_back),
-                cmocka_unit_test(test_texts_that_would_break_lines),
-                cmocka_unit_test(test_what_is_refused),
-                cmocka_unit_test(test_what_is_no_file),
+                cmocka_unit_test(test_sample_comes_back),     cmocka_unit_test(test_texts_that_would_break_lines),
+                cmocka_unit_test(test_what_is_refused),       cmocka_unit_test(test_what_is_no_file),
                 cmocka_unit_test(test_where_the_last_run_is),
         };
 

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 
 @test "help is grouped and names every command" {
 	run -0 ipcway help
-	for word in Talk Share Turns "Be told" Fix Learn send recv pair accept serve wait bridge run segment lock sem signal remove log mechanisms describe tour help; do is_in "$word" "$output"; done
+	for word in Talk Share Turns "Be told" Fix Measure Learn send recv pair accept serve wait bridge run segment lock sem signal remove log bench mechanisms describe tour help; do is_in "$word" "$output"; done
 	run -0 ipcway --help
 	is_in "usage: ipcway" "$output"
 }
@@ -17,7 +17,7 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "help COMMAND and COMMAND --help are the same, and name the options" {
-	for c in send recv pair accept serve wait bridge run segment lock sem signal remove log mechanisms describe tour; do
+	for c in send recv pair accept serve wait bridge run segment lock sem signal remove log bench mechanisms describe tour; do
 		run -0 ipcway help $c
 		is_in "usage: ipcway $c" "$output"
 		[ "$output" = "$(ipcway $c --help)" ]
