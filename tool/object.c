@@ -185,6 +185,9 @@ static const struct phrase phrases[] = {
         { "size", "", "", NULL, true },
         { "used", "", " used", NULL, true },
         { "attached", "", " attached", NULL, false },
+        { "ring", "ring: ", "", NULL, false },
+        { "ring-users", "users ", "", NULL, false },
+        { "ring-unread", "", " unread", "ring-room", true },
         { "semaphores", "", " semaphores", NULL, false },
         { "value", "value ", "", NULL, false },
         { "waiters", "", " wait", NULL, false },
@@ -234,7 +237,7 @@ void object_content(const struct ipw_probe_object *o, char *text, size_t room)
                 else
                         add(&words, "%s%s", f->text, p->bytes ? " B" : "");
                 if (most && most->state == IPW_FACT_SEEN)
-                        add(&words, " of %s", most->text);
+                        add(&words, " of %s", p->bytes ? number_size((uint64_t)most->number).text : most->text);
                 add(&words, "%s", p->behind);
         }
 }

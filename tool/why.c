@@ -186,7 +186,7 @@ const struct command command_why = {
         .arguments = "PID|ADDR",
         .summary = "what a process waits for, who could end that, and whether anybody ever will",
         .text = "Follows the chain: who could end the wait, what that one waits for, and so on. Looks only: no process is stopped, no pipe read, no lock touched.\n"
-                "Knows who is at pipes, FIFOs, Unix sockets, TCP within this machine, POSIX queues, file locks of every kind, children, mutexes and shared memory;\n"
+                "Knows who is at pipes, FIFOs, Unix sockets, TCP within this machine, POSIX queues, file locks of every kind, children, mutexes, rings and shared memory;\n"
                 "of System V queues and semaphores who used them last.\n",
         .settings = settings,
         .run = run,

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 
 #include "bytes.h"
+#include "rings.h"
 #include "snapshot.h"
 #include "sys.h"
 
@@ -449,6 +450,35 @@ static int decode_child(struct work *w, long number)
         return r;
 }
 
+/* Each IPC namespace counts for itself. */
+static bool is_foreign(struct work *w)
+{
+        return other_than_ours(w->probe, w->process, IPC) != 0;
+}
+
+/* A ring of ours: it says itself who is there. Its users sleep for a moment and again, for as long as they were told to, which cannot be seen. */
+static int decode_ring(struct work *w, const struct mapping *m, const struct ring_wait_site *site)
+{
+        const struct memory_file *file;
+        int r = scan_files(w->probe);
+
+        file = find_file(w->probe, &m->key);
+        if (m->key.kind == KIND_SYSV_MEMORY)
+                (void)snprintf(w->thread->object, sizeof(w->thread->object), "ring shm+sysv:id=%d%s", (int)m->key.inode,
+                               is_foreign(w) ? " of another IPC namespace" : "");
+        else if (file)
+                (void)snprintf(w->thread->object, sizeof(w->thread->object), "ring shm:/%.100s", file->name);
+        else
+                (void)snprintf(w->thread->object, sizeof(w->thread->object), "ring %.110s", m->path);
+        w->thread->note = site->note;
+        w->thread->memory = true;
+        w->thread->timed = false;
+        w->thread->anybody = site->count == 0 || site->others;
+        for (unsigned i = 0; i < site->count && r == 0; i++)
+                r = add_target(w, &(struct target){ .key = { .kind = KIND_PROCESS, .inode = (uint64_t)site->by[i] }, .named = true });
+        return r;
+}
+
 /* What others have in memory, too: a semaphore, a lock, a word that means something to them alone. Who has it there could end the wait. */
 static int decode_shared(struct work *w, const struct mapping *m)
 {
@@ -515,6 +545,7 @@ static int decode_futex(struct work *w)
         uint64_t command = w->a[1] & FUTEX_CMD_MASK;
         const struct mapping *mapping = NULL;
         struct thread *t = w->thread;
+        struct ring_wait_site site;
         pid_t owner;
         int r = 0;
 
@@ -536,7 +567,8 @@ static int decode_futex(struct work *w)
                 return add_target(w, &(struct target){ .key = { .kind = KIND_THREAD, .inode = (uint64_t)owner } });
         }
         if (mapping)
-                return decode_shared(w, mapping);
+                return ring_site(w->probe, w->process, mapping, w->a[0], &site) ? decode_ring(w, mapping, &site)
+                                                                                : decode_shared(w, mapping);
         t->note = "for another thread (a condition, a semaphore, the end of a thread)";
         t->anybody = true;
         return 0;
@@ -557,12 +589,6 @@ static int add_last(struct work *w, enum kind kind, pid_t last, unsigned way, un
         }
         w->thread->memory = true;
         return add_target(w, &(struct target){ .key = key, .named = true, .last = last, .way = way, .from = number });
-}
-
-/* Each IPC namespace counts for itself. */
-static bool is_foreign(struct work *w)
-{
-        return other_than_ours(w->probe, w->process, IPC) != 0;
 }
 
 static void name_sysv(struct work *w, const char *what)

@@ -8,6 +8,7 @@
  * ask that the access time stays, and there must be no lease on it.
  */
 #include "collect.h"
+#include "rings.h"
 
 #include <inttypes.h>
 #include <semaphore.h>
@@ -63,9 +64,11 @@ static void name_nameless(struct ipw_probe *p, uint32_t object, const struct pro
         source = keep_format(p, "/proc/%s", where);
         if (!source)
                 return;
-        if (r == 0)
+        if (r == 0) {
                 add_size(p, object, source, &look);
-        else
+                collect_ring(p, object, &(struct key){ KIND_MEMORY, object_of(p, object)->device, object_of(p, object)->inode }, NULL,
+                             look.size);
+        } else
                 fact_missing(p, object, "size", source, r, "needs CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE");
 }
 
@@ -105,7 +108,7 @@ static int read_words(struct ipw_probe *p, const struct memory_file *file, const
         if (has_lease(p, key))
                 return -EBUSY;
         (void)snprintf(path, sizeof(path), "self/root/dev/shm/%.255s", file->name);
-        r = s->ops->content(s, path, out, sizeof(*out), &look);
+        r = s->ops->content(s, path, 0, out, sizeof(*out), &look);
         return r < 0 ? r : look.device == key->device && look.inode == key->inode ? 0 : -ENOENT;
 }
 
@@ -146,6 +149,8 @@ static void add_file(struct ipw_probe *p, const struct memory_file *file)
         add_size(p, object, folder, &file->look);
         if (semaphore)
                 add_value(p, object, file, &key);
+        else
+                collect_ring(p, object, &key, file->name, file->look.size);
 }
 
 static void add_mapped(struct ipw_probe *p, const struct mapping *m)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System V: shared memory, queues and sets of semaphores of this IPC namespace. The kernel remembers who was the last to use each, and no more. */
 #include "collect.h"
+#include "rings.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ static void add_memory(struct ipw_probe *p, const struct sysv *one)
         fact_number(p, object, "changed", shm, one->changed);
         fact_number(p, object, "attached-at", shm, one->sent);
         fact_number(p, object, "detached-at", shm, one->received);
+        collect_ring(p, object, &(struct key){ .kind = KIND_SYSV_MEMORY, .inode = (uint64_t)(uint32_t)one->id }, NULL, one->bytes);
         if (one->attached > seen)
                 object_of(p, object)->state = IPW_FACT_DENIED;
 }

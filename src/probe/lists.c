@@ -182,6 +182,20 @@ int scan_locks(struct ipw_probe *p)
         return 0;
 }
 
+int each_lock(struct ipw_probe *p, void (*each)(void *, const struct lock *), void *context)
+{
+        _cleanup_(text_free)
+        struct text text = { 0 };
+        ssize_t n = read_whole(p, "locks", &text);
+        char *at = text.at, *line;
+        struct lock lock;
+
+        while (n > 0 && (line = next_line(&at)))
+                if (parse_lock(line, &lock) == 0)
+                        each(context, &lock);
+        return n < 0 ? (int)n : 0;
+}
+
 bool has_lease(struct ipw_probe *p, const struct key *key)
 {
         _cleanup_(text_free)

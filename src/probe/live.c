@@ -177,7 +177,7 @@ static int live_semaphore(struct source *s, int id, unsigned index, struct semap
 }
 
 /* It must not show that it was read, which its owner and root alone may ask for. */
-static int live_content(struct source *s, const char *path, void *data, size_t size, struct look *out)
+static int live_content(struct source *s, const char *path, uint64_t at, void *data, size_t size, struct look *out)
 {
         _cleanup_(sys_closep)
         int fd = -1;
@@ -185,13 +185,13 @@ static int live_content(struct source *s, const char *path, void *data, size_t s
         ssize_t n;
         int r;
 
-        fd = sys_openat("a semaphore's file", of(s)->proc, path, O_RDONLY | O_NOATIME | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        fd = sys_openat("the file of a semaphore or ring", of(s)->proc, path, O_RDONLY | O_NOATIME | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
                 return fd;
         r = sys_fstat("is it still the same", fd, &st);
         if (r < 0)
                 return r;
-        n = sys_pread("what the semaphore stands at", fd, data, size, 0);
+        n = sys_pread("what the semaphore stands at, or the ring", fd, data, size, (off_t)at);
         if (n < 0)
                 return (int)n;
         if ((size_t)n != size)

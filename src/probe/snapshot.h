@@ -253,6 +253,7 @@ struct process *find_process(const struct ipw_probe *, pid_t);
 const struct sysv *find_sysv(const struct ipw_probe *, enum sysv_kind, int id);
 const struct memory_file *find_file(const struct ipw_probe *, const struct key *);
 const struct mapping *find_mapping(const struct ipw_probe *, const struct process *, uint64_t address);
+int each_lock(struct ipw_probe *, void (*each)(void *, const struct lock *), void *);
 bool has_lease(struct ipw_probe *, const struct key *); /* now: whoever opens it breaks it, and may end the one who has it */
 int holds_lock(struct ipw_probe *, const struct hold *, const struct target *); /* or any there, if NULL */
 int judge(struct ipw_probe *);                                                  /* who can go on, who cannot */

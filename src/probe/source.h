@@ -70,7 +70,7 @@ struct source_ops {
         int (*inet_sockets)(struct source *, int (*each)(void *, const struct inet_socket *), void *);
         int (*queue)(struct source *, const char *name, struct queue_look *);               /* "/jobs" */
         int (*semaphore)(struct source *, int id, unsigned index, struct semaphore_look *); /* System V */
-        int (*content)(struct source *, const char *path, void *, size_t,
+        int (*content)(struct source *, const char *path, uint64_t at, void *, size_t,
                        struct look *); /* of a regular file in memory; not when it was read last */
 };
 

@@ -40,6 +40,20 @@ needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 	[ -z "$(cell "sem:$SEM" content)" ]
 }
 
+@test "ls: rings with users and fill, and why of who sleeps at one" {
+	start r "$IPCWAY" recv "shm:$SEM" --idle 60
+	until_ok is_cell "shm:$SEM" content "1.0 MiB, 1.0 MiB used, ring: queue, users 1, 0 B of 1.0 MiB unread"
+	asleep() { [[ $(cell "shm:$SEM" users) == "${job[r]}(ipcway):"*"rwm!" ]]; }
+	until_ok asleep
+	awaits() { [[ $(ipcway why "${job[r]}" 2>/dev/null) == *"waits in futex(2) for ring shm:$SEM, which is empty, until somebody sends"*"no deadlock"* ]]; }
+	until_ok awaits
+	kill -KILL "${job[r]}"
+	until_ok is_cell "shm:$SEM" users ""
+	ipcway send "shm:$SEM" hello
+	is_cell "shm:$SEM" content "1.0 MiB, 1.0 MiB used, ring: queue, users 0, 16 B of 1.0 MiB unread"
+	ipcway remove "shm:$SEM"
+}
+
 @test "ls: names with newlines, parentheses, the word deleted and no UTF-8" {
 	odd=$'a\nb) R (c\xff (deleted)'
 	mkfifo "$D/$odd"

@@ -408,9 +408,9 @@ static int replay_semaphore(struct source *s, int id, unsigned index, struct sem
         return 0;
 }
 
-static int replay_content(struct source *s, const char *path, void *data, size_t size, struct look *out)
+static int replay_content(struct source *s, const char *path, uint64_t from, void *data, size_t size, struct look *out)
 {
-        const struct answer *a = find(s, CONTENT, "%s", path);
+        const struct answer *a = find(s, CONTENT, "%" PRIu64 " %zu %s", from, size, path);
         const char *at, *newline = a->size ? memchr(a->text, '\n', a->size) : NULL;
 
         if (a->error || !newline || (size_t)(a->text + a->size - newline - 1) != size)
@@ -515,6 +515,8 @@ static bool is_private(const char *path, const char *line, size_t size)
                 return !memmem(line, size, " - mqueue ", 10);
         if (ends(path, "/status"))
                 return !is_read_status(line);
+        if (strcmp(path, "locks") == 0)
+                return memmem(line, size, " -1 ", 4) != NULL; /* nobody's that can be named: of other machines in this one, too */
         return strcmp(path, "stat") == 0 && strncmp(line, "btime", 5) != 0;
 }
 
@@ -701,11 +703,12 @@ static int record_semaphore(struct source *s, int id, unsigned index, struct sem
         return r;
 }
 
-static int record_content(struct source *s, const char *path, void *data, size_t size, struct look *out)
+static int record_content(struct source *s, const char *path, uint64_t at, void *data, size_t size, struct look *out)
 {
         struct source *inner = of(s)->inner;
         struct paper p;
-        int r = inner->ops->content(inner, path, data, size, out);
+        int r = inner->ops->content(inner, path, at, data, size, out);
+        char key[600];
 
         paper_open(&p);
         if (r == 0) {
@@ -713,7 +716,8 @@ static int record_content(struct source *s, const char *path, void *data, size_t
                 putc('\n', p.f);
                 (void)fwrite(data, 1, size, p.f);
         }
-        paper_put(&p, s, CONTENT, r, path);
+        (void)snprintf(key, sizeof(key), "%" PRIu64 " %zu %s", at, size, path);
+        paper_put(&p, s, CONTENT, r, key);
         return r;
 }
 
@@ -729,6 +733,89 @@ static const struct source_ops record_ops = {
         .semaphore = record_semaphore,
         .content = record_content,
 };
+
+/* ---- what nobody has asked yet ---------------------------------------------------------------------------------------------------------------- */
+
+static void add_read(struct source *s, const char *path)
+{
+        char text[16384];
+
+        (void)record_read(s, path, text, sizeof(text));
+}
+
+static void add_link(struct source *s, const char *path)
+{
+        char to[4096];
+
+        (void)record_link(s, path, to, sizeof(to));
+}
+
+struct within {
+        struct source *s;
+        const char *pid;
+};
+
+static int add_descriptor(void *context, const char *fd)
+{
+        const struct within *w = context;
+        struct look look;
+        char path[300];
+
+        (void)snprintf(path, sizeof(path), "%s/fd/%s", w->pid, fd);
+        add_link(w->s, path);
+        (void)record_look(w->s, path, false, &look);
+        (void)record_look(w->s, path, true, &look);
+        (void)snprintf(path, sizeof(path), "%s/fdinfo/%s", w->pid, fd);
+        add_read(w->s, path);
+        return 0;
+}
+
+static int add_task(void *context, const char *task)
+{
+        static const char *const texts[] = { "stat", "status", "syscall", "wchan" };
+        const struct within *w = context;
+        char path[300];
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+                (void)snprintf(path, sizeof(path), "%s/task/%s/%s", w->pid, task, texts[i]);
+                add_read(w->s, path);
+        }
+        return 0;
+}
+
+static int add_whole(void *context, const char *pid)
+{
+        static const char *const texts[] = { "stat", "status", "syscall", "wchan", "maps", "limits" };
+        static const char *const links[] = { "ns/mnt", "ns/pid", "ns/net", "ns/ipc", "ns/user", "root", "cwd" };
+        struct within w = { context, pid };
+        char path[300];
+
+        if (pid[strspn(pid, "0123456789")])
+                return 0;
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+                (void)snprintf(path, sizeof(path), "%s/%s", pid, texts[i]);
+                add_read(w.s, path);
+        }
+        for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+                (void)snprintf(path, sizeof(path), "%s/%s", pid, links[i]);
+                add_link(w.s, path);
+        }
+        (void)snprintf(path, sizeof(path), "%s/task", pid);
+        (void)record_list(w.s, path, add_task, &w);
+        (void)snprintf(path, sizeof(path), "%s/fd", pid);
+        (void)record_list(w.s, path, add_descriptor, &w);
+        return 0;
+}
+
+void recorder_complete(struct recorder *r)
+{
+        static const char *const texts[] = { "locks",       "net/tcp",     "net/tcp6",    "net/udp",       "net/udp6",
+                                             "sysvipc/shm", "sysvipc/msg", "sysvipc/sem", "self/mountinfo" };
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                add_read(&r->source, texts[i]);
+        (void)record_list(&r->source, ".", add_whole, &r->source);
+}
 
 void recorder_open(struct recorder *r, struct source *inner, struct machine *to)
 {

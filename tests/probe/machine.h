@@ -44,6 +44,9 @@ struct recorder {
 };
 void recorder_open(struct recorder *, struct source *inner, struct machine *to);
 
+/* Asks for all else that a collector could want to know, so that what was recorded stays good when it looks in another order. */
+void recorder_complete(struct recorder *);
+
 /* A picture in words, with nothing of this machine's own in it. */
 struct ipw_probe;
 void machine_print(const struct ipw_probe *, FILE *);

@@ -458,6 +458,7 @@ static int record(const struct plan *kind, bool checks, FILE *out)
         recorder_open(&recorder, &live.source, &machine);
         if (probe_take(&p, &recorder.source, IPW_PROBE_OBJECTS, &why) < 0)
                 errx(2, "%s", why.text);
+        recorder_complete(&recorder);
         live_close(&live);
         if (checks)
                 r = check(&machine, p);

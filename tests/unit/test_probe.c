@@ -40,6 +40,7 @@ static void clean(void)
         (void)rmdir(folder);
         (void)mq_unlink(name);
         (void)sem_unlink(name);
+        (void)shm_unlink(name);
 }
 
 static int fresh(void **state)
@@ -634,15 +635,19 @@ static void test_every_call_fails(void **state)
         static const int errors[] = { EACCES, ENOMEM };
         const struct sys_hook hook = { fail_before, no_after };
         struct mq_attr small = { .mq_maxmsg = 1, .mq_msgsize = 16 };
+        struct ipw_link *ring;
         int before, queue, set;
+        char address[80];
         sem_t *sem;
 
+        (void)snprintf(address, sizeof(address), "shm:%s", name);
         /* so that each place is come to */
         queue = mq_open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600, &small);
         set = semget(IPC_PRIVATE, 1, 0600);
         sem = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
         assert_true(queue >= 0 && set >= 0 && sem != SEM_FAILED);
         (void)sem_close(sem);
+        assert_int_equal(ipw_open(&ring, address, IPW_PULL, 0, NULL), 0);
         before = open_descriptors();
 
         for (struct sys_site **s = __start_ipw_sites; s < __stop_ipw_sites; s++) {
@@ -668,6 +673,8 @@ static void test_every_call_fails(void **state)
                 if (!was_hit && strcmp(culprit->meaning, "the arguments of its call") != 0)
                         fail_msg("%s (%s) was never made", culprit->call, culprit->meaning);
         }
+        (void)ipw_close(ring);
+        (void)ipw_remove(address, NULL);
         (void)mq_close(queue);
         (void)semctl(set, 0, IPC_RMID);
 }
