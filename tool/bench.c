@@ -28,6 +28,8 @@ static const struct setting settings[] = {
         { SETTING_FLAG, 'q', "quick", NULL, &set.wish.quick, "the most important situations, in less than 30 seconds" },
         { SETTING_FLAG, 0, "raw", NULL, &set.wish.raw, "the same work in bare system calls, too" },
         { SETTING_FLAG, 0, "limits", NULL, &set.wish.limits, "and what the processor and the kernel need for a bare hand-over" },
+        { SETTING_FLAG, 0, "peers", NULL, &set.wish.peers,
+          "and other libraries, as far as they were there when this was built: libnng, libzmq, Concurrency Kit, Boost" },
         { SETTING_TEXT, 0, "size", "N,...", &set.wish.sizes,
           "bytes of a message, 8 to 4M: 64,4K,1M (standard: 64, if any of these eight is given)" },
         { SETTING_TEXT, 0, "shape", "WORD,...", &set.wish.shapes, "ping-pong, rate, one-way (all)" },

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "bench_peers.h"
 #include "command.h"
 #include "ipcway.h"
 #include "nearest.h"
@@ -210,6 +211,41 @@ static int put_raw(struct bench_jobs *g, const char *scheme, const struct situat
         return 0;
 }
 
+/* Of one that is not there it is said once. */
+static int put_peers(struct bench_jobs *g, const struct situation *s, int first)
+{
+        size_t n;
+        const struct bench_peer *peer = bench_peers(&n);
+
+        for (; n--; peer++) {
+                for (const struct bench_offer *o = peer->module ? peer->module->offers : NULL; o && o->way; o++) {
+                        const struct bench_way *way = o->way;
+                        struct bench_job job = job_of(s, o->mechanism, BENCH_PEER, way);
+
+                        if ((way->pair_only && !is_pair(s)) || s->to_all || (way->most && s->size != way->most) ||
+                            (way->no_loop && s->wait == BENCH_LOOP) || (way->no_poll && s->wait == BENCH_POLLING) ||
+                            (way->no_sleep && s->wait == BENCH_SLEEPING && s->shape != BENCH_ONE_WAY) ||
+                            (way->threads && s->place == BENCH_SAME_CORE))
+                                continue;
+                        (void)snprintf(job.cell.address, sizeof(job.cell.address), "%s", o->what);
+                        job.text = peer->module->text;
+                        job.last = peer->module->last;
+                        if (put(g, &job) < 0)
+                                return -ENOMEM;
+                }
+                if (!peer->module && first) {
+                        struct bench_job job = job_of(s, "", BENCH_PEER, &ours);
+
+                        (void)snprintf(job.cell.mechanism, sizeof(job.cell.mechanism), "%s", "unix");
+                        (void)snprintf(job.cell.address, sizeof(job.cell.address), "%s", peer->library);
+                        memcpy(job.cell.verdict, peer->why, sizeof(job.cell.verdict));
+                        if (put(g, &job) < 0)
+                                return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
 static struct bench_jobs *new_group(struct bench_groups *all)
 {
         struct bench_jobs *more = reallocarray(all->group, all->n + 1, sizeof(*more));
@@ -257,6 +293,8 @@ static int put_situation(struct bench_groups *all, const struct bench_wish *w, c
                     (w->raw && put_raw(g, m->scheme, s) < 0))
                         return -ENOMEM;
         }
+        if (g && w->peers && put_peers(g, s, all->n == 1) < 0)
+                return -ENOMEM;
         return g && put_reference(all, g, s, w->limits) < 0 ? -ENOMEM : 0;
 }
 

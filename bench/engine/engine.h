@@ -22,6 +22,8 @@ struct bench_job {
         struct bench_cell cell; /* the situation; its figures and its verdict are what comes of it */
         const struct bench_way *way;
         char address[256]; /* of the way, with its marks */
+        char **text;       /* of a way that is in a module: its trouble_text and its trouble_last; else NULL */
+        void (**last)(void);
 };
 
 struct bench_plan {

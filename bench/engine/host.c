@@ -119,6 +119,10 @@ static void __attribute__((noreturn)) be_host(struct bench_play *play, const int
         mine = play;
         trouble_text = play->shared->text;
         trouble_last = unmake;
+        if (play->job->text) {
+                *play->job->text = trouble_text;
+                *play->job->last = unmake;
+        }
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent)
                 _exit(3);
@@ -215,7 +219,7 @@ static int refused(const struct bench_job *job, struct bench_play *play, char wh
         play->cpus[0] = play->cpus[1] = -1;
         if (way->pair_only && (c->producers > 1 || c->consumers > 1 || c->broadcast))
                 what = "it is between two processes";
-        else if ((way->no_loop && c->wait == BENCH_LOOP) || (way->no_sleep && c->wait == BENCH_SLEEPING) ||
+        else if ((way->no_loop && c->wait == BENCH_LOOP) || (way->no_sleep && c->wait == BENCH_SLEEPING && c->shape != BENCH_ONE_WAY) ||
                  (way->no_poll && c->wait == BENCH_POLLING))
                 what = "it does not wait that way";
         else if (way->most && c->size > way->most)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The physical references of limits/, as ways: what the processor and the kernel need to hand 64 bytes over, and nothing else. They know messages of one size, and fill
- * and check them themselves.
- */
+#include "lanes.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "rings.h"
-#include "way.h"
+#include <unistd.h>
 
 void *shared_memory(size_t size)
 {
@@ -20,48 +17,38 @@ void *shared_memory(size_t size)
         return p;
 }
 
-static void make_by(struct channel *c, const struct way *way)
+void lanes_make(struct channel *c, const struct way *way)
 {
         if (c->size != SMALL)
-                trouble("it is of %d bytes", SMALL);
+                trouble("here it passes %d bytes", SMALL);
         for (int i = 0; i < 2; i++) {
                 struct lane *l = calloc(1, sizeof(*l));
+                char *buffer = aligned_alloc(128, 128);
 
-                if (!l)
+                if (!l || !buffer)
                         trouble("no memory");
-                *l = (struct lane){ .way = way, .size = c->size, .batch = 1, .patience = -1, .buffer = aligned_alloc(128, 128) };
-                if (!l->buffer)
-                        trouble("no memory");
-                memset(l->buffer, 0, 128);
-                way->make(l);
+                memset(buffer, 0, 128);
+                *l = (struct lane){ .way = way, .size = SMALL, .batch = 1, .patience = -1, .buffer = buffer };
+                (void)snprintf(l->name, sizeof(l->name), "ipcway-bench-%d-%d", (int)getpid(), i);
                 c->peer[i] = l;
+                way->make(l);
         }
 }
 
-static void make_handover(struct channel *c, const char *dir)
-{
-        (void)dir;
-        make_by(c, &limit_handover);
-}
-
-static void make_futex(struct channel *c, const char *dir)
-{
-        (void)dir;
-        make_by(c, &limit_futex);
-}
-
 /* From here on what is received from comes first. */
-static void join(struct channel *c, int process)
+void lanes_join(struct channel *c, int process)
 {
+        int sends = (unsigned)process < c->producers;
         struct lane *there = c->peer[0], *back = c->peer[1];
 
-        c->peer[0] = process ? there : back;
-        c->peer[1] = process ? back : there;
-        there->way->join(there, !process);
-        back->way->join(back, process);
+        there->way->join(there, sends);
+        if (c->back)
+                back->way->join(back, !sends);
+        c->peer[0] = sends ? back : there;
+        c->peer[1] = sends ? there : back;
 }
 
-static void put(struct channel *c, uint64_t number, size_t n)
+void lanes_put(struct channel *c, uint64_t number, size_t n)
 {
         struct lane *l = c->peer[1];
 
@@ -69,15 +56,19 @@ static void put(struct channel *c, uint64_t number, size_t n)
                 l->way->send(l, number + i, 1);
 }
 
-static size_t take(struct channel *c, uint64_t *numbers, size_t n)
+size_t lanes_take(struct channel *c, uint64_t *numbers, size_t n)
 {
         struct lane *l = c->peer[0];
 
-        (void)n;
-        return l->way->recv(l, numbers);
+        return n ? l->way->recv(l, numbers) : 0;
 }
 
-const struct bench_way bench_handover = {
-        .make = make_handover, .join = join, .put = put, .take = take, .pair_only = 1, .no_loop = 1, .no_sleep = 1, .most = SMALL
-};
-const struct bench_way bench_futex = { .make = make_futex, .join = join, .put = put, .take = take, .pair_only = 1, .most = SMALL };
+void lanes_unmake(struct channel *c)
+{
+        for (int i = 0; i < 2; i++) {
+                struct lane *l = c->peer[i];
+
+                if (l && l->way->unmake)
+                        l->way->unmake(l);
+        }
+}

@@ -48,6 +48,28 @@ nothing_left() {
 	is_in "line 1" "$output"
 }
 
+@test "bench: other libraries are modules beside the command, and need not be there" {
+	cp "$IPCWAY" "$D/ipcway"
+	IPCWAY=$D/ipcway run -0 bench --quick --peers --rounds 1 --shape ping-pong pipe:
+	for library in libnng libzmq "Concurrency Kit" Boost; do is_in "$library; not here: built without $library" "$output"; done
+	modules=$(dirname "$IPCWAY")/../bench/peers
+	ls "$modules"/*.so >/dev/null 2>&1 || skip "none of them is installed here"
+	run -0 bench --quick --peers --rounds 1 --shape ping-pong,one-way --wait sleeping,polling pipe:
+	for module in "$modules"/*.so; do
+		case $module in
+		*nng.so) is_in "libnng: pair0 over ipc://" "$output" ;;
+		*zmq.so) is_in "libzmq: PAIR" "$output" ;;
+		*ck.so) is_in "Concurrency Kit: ck_ring" "$output" ;;
+		*boost.so) is_in "Boost.Interprocess: message_queue" "$output" ;;
+		esac
+	done
+	[[ $output != *failed* ]]
+	nothing_left
+	echo nonsense >"$D/ipcway-bench-nng.so"
+	IPCWAY=$D/ipcway run -0 bench --quick --peers --rounds 1 --shape ping-pong pipe:
+	is_in "libnng; not here: $D/ipcway-bench-nng.so" "$output"
+}
+
 @test "bench: what a way cannot do is a line, not an error" {
 	run -0 bench --quick --rounds 1 --shape one-way --size 1M --senders 2 pipe: mq: unix+dgram:
 	is_in "pipe:; not here: without a name it is between two processes" "$output"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "module.h"
 
 enum { BUFFER = 1024 };
 
@@ -85,7 +85,25 @@ static void unmake(struct channel *c)
         (void)unlink(c->names[0] + strlen("ipc://"));
 }
 
-const struct bench_way peer_nng = { .make = make, .join = join, .send = send_messages, .recv = recv_message, .unmake = unmake };
-const struct bench_way peer_nng_buffered = {
-        .make = make, .join = join_buffered, .send = send_messages, .recv = recv_message, .unmake = unmake
-};
+extern const struct bench_way peer_nng, peer_nng_buffered;
+const struct bench_way peer_nng = { .make = make,
+                                    .join = join,
+                                    .send = send_messages,
+                                    .recv = recv_message,
+                                    .unmake = unmake,
+                                    .threads = 1,
+                                    .pair_only = 1,
+                                    .no_loop = 1,
+                                    .no_poll = 1 };
+const struct bench_way peer_nng_buffered = { .make = make,
+                                             .join = join_buffered,
+                                             .send = send_messages,
+                                             .recv = recv_message,
+                                             .unmake = unmake,
+                                             .threads = 1,
+                                             .pair_only = 1,
+                                             .no_loop = 1,
+                                             .no_poll = 1 };
+
+BENCH_OFFERS({ "unix", "libnng: pair0 over ipc://, nng_sendmsg", &peer_nng },
+             { "unix", "libnng: the same, NNG_OPT_SENDBUF and RECVBUF 1024", &peer_nng_buffered })
