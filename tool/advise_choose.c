@@ -20,6 +20,7 @@ static const double PIPE_NS = 300; /* what a pipe's message of 64 bytes is taken
 static const double SYNC = 1000;   /* a sync of a disk, in the same */
 static const double BY_THUMB = 4;  /* so far may a rule of thumb be wrong before it says no */
 static const double ENOUGH = 0.25; /* of a processor */
+enum { LARGE = 4096 };             /* from here on a message costs by the byte */
 
 /* ---- can it? ------------------------------------------------------------------------------------------------------------------- */
 
@@ -137,8 +138,11 @@ struct cost {
         bool measured;
 };
 
-/* A line through what was measured with the sizes next to this one; beyond the largest it costs by the byte. Less than 0: not measured. */
-static double measured(const struct advise_figures *figures, const char *scheme, bool disk, int64_t size, size_t field)
+/*
+ * A line through what was measured with the sizes next to this one. Beyond the largest a message costs by the byte if that one was large, else by the rule of
+ * thumb, `kib` for each KiB. Less than 0: not measured.
+ */
+static double measured(const struct advise_figures *figures, const char *scheme, bool disk, int64_t size, size_t field, double kib)
 {
         const struct advise_figure *below = NULL, *above = NULL;
         double a, b;
@@ -159,23 +163,25 @@ static double measured(const struct advise_figures *figures, const char *scheme,
         b = *(const double *)((const char *)(above ? above : below) + field);
         if (!below)
                 return b;
+        if (!above && below->size >= LARGE)
+                return a * (double)size / (double)below->size;
         if (!above)
-                return a * (double)size / (double)(below->size ? below->size : 1);
+                return a + kib * (double)(size - (int64_t)below->size) / 1024;
         return above == below ? a : a + (b - a) * (double)(size - (int64_t)below->size) / (double)(above->size - below->size);
 }
 
-/* The longer of what a message costs and what its bytes cost, by rule of thumb, in messages of a pipe. */
+/* What a message costs and what its bytes cost, by rule of thumb, in messages of a pipe. */
 static double by_thumb(double message, double kib, int64_t size)
 {
         return message + kib * (double)size / 1024;
 }
 
-/* Of the way, or else of the one that it is like. */
-static double figure(const struct advise_figures *figures, const struct advise_facts *f, bool disk, int64_t size, size_t field)
+/* Of the one that it is like, which is measured more often and differs by chance only, or else of the way itself. */
+static double figure(const struct advise_figures *figures, const struct advise_facts *f, bool disk, int64_t size, size_t field, double unit)
 {
-        double ns = measured(figures, f->scheme, disk, size, field);
+        double ns = f->like ? measured(figures, f->like, disk, size, field, f->kib * unit) : -1;
 
-        return ns < 0 && f->like ? measured(figures, f->like, disk, size, field) : ns;
+        return ns < 0 ? measured(figures, f->scheme, disk, size, field, f->kib * unit) : ns;
 }
 
 static double or_thumb(double ns, double thumb, bool *all)
@@ -191,7 +197,7 @@ static struct cost cost_of(const struct advise_wish *w, const struct advise_way 
 {
         const struct advise_facts *f = way->facts;
         bool disk = w->persist == PERSIST_POWER;
-        double pipe = measured(figures, "pipe", false, 64, offsetof(struct advise_figure, one));
+        double pipe = measured(figures, "pipe", false, 64, offsetof(struct advise_figure, one), 0);
         double unit = pipe > 0 ? pipe : PIPE_NS, sync = disk ? SYNC * PIPE_NS : 0;
         struct cost c = { .measured = true, .unit = unit };
 
@@ -200,14 +206,14 @@ static struct cost cost_of(const struct advise_wish *w, const struct advise_way 
 
         if (w->what == FOR_TURNS)
                 return (struct cost){ f->one * unit, f->one * unit, f->one * unit, unit, false };
-        c.one = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, one)),
+        c.one = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, one), unit),
                          by_thumb(f->one, f->kib, w->size) * unit + sync, &c.measured);
-        c.many = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, many_at_once)),
+        c.many = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, many_at_once), unit),
                           by_thumb(way->caps.max_batch > 1 ? f->many_at_once : f->one, f->kib, w->size) * unit + sync / 1000,
                           &(bool){ true });
         if (c.many > c.one)
                 c.many = c.one;
-        c.polling = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, polling)),
+        c.polling = or_thumb(figure(figures, f, disk, w->size, offsetof(struct advise_figure, polling), unit),
                              by_thumb(f->polling, f->kib, w->size) * unit + sync, w->wait == WAIT_SPIN ? &c.measured : &(bool){ true });
         return c;
 }

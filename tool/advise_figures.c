@@ -78,8 +78,10 @@ static void tell_age(int64_t seconds, char text[64])
 {
         if (seconds < 0)
                 (void)snprintf(text, 64, "at a time to come, by its clock");
+        else if (seconds < 2 * 3600)
+                (void)snprintf(text, 64, "%lld minute%s ago", (long long)seconds / 60, seconds / 60 == 1 ? "" : "s");
         else if (seconds < 2 * DAY)
-                (void)snprintf(text, 64, "%lld hour%s ago", (long long)seconds / 3600, seconds / 3600 == 1 ? "" : "s");
+                (void)snprintf(text, 64, "%lld hours ago", (long long)seconds / 3600);
         else
                 (void)snprintf(text, 64, "%lld days ago", (long long)(seconds / DAY));
 }

@@ -159,20 +159,29 @@ static void goes_by_figures(void **state)
 
 static void measures_between_and_beyond(void **state)
 {
-        struct advise_figure some[] = { measured("unix", 1000, 1000), measured("unix", 3000, 2000), measured("unix", 64, 900) };
-        struct advise_figures f = { some, 3 };
+        struct advise_figure some[] = { measured("unix", 1000, 1000), measured("unix", 5000, 2000), measured("unix", 64, 900),
+                                        measured("mq", 64, 3000),     measured("pipe", 64, 1000),   measured("shm", 64, 70),
+                                        measured("shm+file", 64, 20) };
+        struct advise_figures f = { some, 7 };
         struct advise_wish w = usual();
+        /* beyond a small size by the rule of thumb: for mq one more pipe each KiB; memory is memory */
         static const struct {
+                const char *scheme;
                 int64_t size;
                 double cost;
-        } cases[] = { { 8, 900 }, { 64, 900 }, { 1000, 1000 }, { 2000, 1500 }, { 3000, 2000 }, { 6000, 4000 } };
+        } cases[] = {
+                { "unix", 8, 900 },      { "unix", 64, 900 },       { "unix", 1000, 1000 }, { "unix", 3000, 1500 }, { "unix", 5000, 2000 },
+                { "unix", 10000, 4000 }, { "mq", 64 + 2048, 5000 }, { "shm+file", 64, 70 }, { "shm+anon", 8, 70 },
+        };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct advice a;
 
+                w.relation = PARENT_CHILD;
                 w.size = cases[i].size;
                 advise_choose(&w, ways, count, &f, &a);
-                assert_true(verdict_of(&a, "unix")->cost == cases[i].cost);
+                assert_true(verdict_of(&a, cases[i].scheme)->measured);
+                assert_true(verdict_of(&a, cases[i].scheme)->cost == cases[i].cost);
         }
 }
 
