@@ -15,13 +15,14 @@
 #include "bench.h"
 #include "command.h"
 #include "number.h"
+#include "page.h"
 #include "say.h"
 #include "stop.h"
 
 static struct {
         struct bench_wish wish;
         int json;
-        const char *hgrm, *out, *from, *dir;
+        const char *hgrm, *html, *svg, *out, *from, *dir;
 } set;
 
 static const struct setting settings[] = {
@@ -44,6 +45,8 @@ static const struct setting settings[] = {
         { SETTING_TEXT, 0, "dir", "DIR", &set.dir, "where files and sockets are made, in a folder of their own ($TMPDIR, /tmp)" },
         { SETTING_FLAG, 0, "json", NULL, &set.json, "JSON instead of tables" },
         { SETTING_TEXT, 0, "hgrm", "DIR", &set.hgrm, "percentiles of each cell as files for HdrHistogram's plotters" },
+        { SETTING_TEXT, 0, "html", "FILE", &set.html, "all of it as one page with pictures, for a browser" },
+        { SETTING_TEXT, 0, "svg", "DIR", &set.svg, "the pictures alone" },
         { SETTING_TEXT, 'o', "output", "FILE", &set.out, "keep what was found in this file" },
         { SETTING_TEXT, 0, "from", "FILE", &set.from, "measure nothing: show what is in such a file" },
         { 0 },
@@ -219,19 +222,26 @@ static int load(struct bench_run **run)
         return FAILED;
 }
 
+static int kept(int r, const char *path)
+{
+        if (r == 0)
+                return DONE;
+        say_error("%s: %s", path, strerror(-r));
+        return FAILED;
+}
+
 static int show(const struct bench_run *run)
 {
-        int status = set.json ? bench_show_json(run) : bench_show_table(run), r;
+        int status = set.json ? bench_show_json(run) : bench_show_table(run);
 
         if (status == DONE && set.hgrm)
                 status = bench_show_hgrm(run, set.hgrm);
-        if (status == DONE && set.out) {
-                r = bench_save(run, set.out);
-                if (r < 0) {
-                        say_error("%s: %s", set.out, strerror(-r));
-                        status = FAILED;
-                }
-        }
+        if (status == DONE && set.html)
+                status = kept(bench_page_save(run, set.html), set.html);
+        if (status == DONE && set.svg)
+                status = kept(bench_pictures_save(run, set.svg), set.svg);
+        if (status == DONE && set.out)
+                status = kept(bench_save(run, set.out), set.out);
         for (size_t i = 0; i < run->n; i++)
                 if (strncmp(run->cells[i].verdict, "failed", 6) == 0)
                         status = FAILED;
@@ -285,7 +295,7 @@ const struct command command_bench = {
         .text = "Without ADDR all ways to pass messages: as they come (default), with the options that suit the situation (tuned), and if asked for in bare system calls\n"
                 "(raw). Of an ADDR the mechanism and the options count; names are made for it, and go with it. What a whole run found is kept for: ipcway advise\n"
                 "\n"
-                "  ipcway bench --quick\n"
+                "  ipcway bench --quick --html bench.html\n"
                 "  ipcway bench --raw unix: 'unix:?framing=len4le' --size 64,64K --shape ping-pong\n"
                 "  ipcway bench shm: pipe: --shape rate --rate 50000 --wait loop --hgrm percentiles\n",
         .settings = settings,

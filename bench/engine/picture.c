@@ -9,7 +9,7 @@
 enum {
         WIDTH = 520,
         LEFT = 56,
-        RIGHT = 152, /* of it, for the names of the lines */
+        RIGHT = 182, /* of it, for the names of the lines */
         TOP = 14,
         BOTTOM = 44,
         LINE = 16, /* of text */
@@ -126,7 +126,7 @@ void bench_scene_name(const struct bench_scene *s, char *text, size_t size)
 static bool is_in(const struct bench_cell *c, const struct bench_scene *s)
 {
         return bench_is_good(c) && c->shape == s->shape && c->wait == s->wait && c->place == s->place && (!s->size || c->size == s->size) &&
-               c->producers <= 1 && c->consumers <= 1 && c->batch <= 1 &&
+               c->producers <= 1 && c->consumers <= 1 && (c->batch <= 1 || c->party == BENCH_TUNED) &&
                (s->shape == BENCH_ONE_WAY ? c->per_second.value > 0 : c->latencies != NULL);
 }
 
@@ -241,9 +241,11 @@ static void trace_size(struct line *l, const struct bench_cell *c)
                        bench_text_count(b, sizeof(b), c->per_second.value));
 }
 
+/* One way may be tuned by other options where messages are large. */
 static bool is_same(const struct bench_cell *a, const struct bench_cell *b)
 {
-        return a->party == b->party && strcmp(a->mechanism, b->mechanism) == 0 && strcmp(a->address, b->address) == 0;
+        return a->party == b->party && strcmp(a->mechanism, b->mechanism) == 0 &&
+               (a->party == BENCH_TUNED || strcmp(a->address, b->address) == 0);
 }
 
 static int by_x(const void *a, const void *b)

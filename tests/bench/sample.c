@@ -25,7 +25,7 @@ static const struct model models[] = {
         { "pipe", "pipe:", "pipe:?capacity=1M", 391, 0.25, 20400, SIZE_MAX, 0 },
         { "fifo", "fifo:PATH", "fifo:PATH?capacity=1M", 461, 0.26, 20100, SIZE_MAX, 0 },
         { "unix", "unix:PATH", "unix:PATH?sndbuf=1M,rcvbuf=1M", 1427, 0.08, 14400, SIZE_MAX, 0 },
-        { "unix+seqpacket", "unix+seqpacket:PATH", NULL, 1382, 0.09, 21600, 1 << 17, 0 },
+        { "unix+seqpacket", "unix+seqpacket:PATH", "unix+seqpacket:PATH?buffer=4096K", 1382, 0.09, 21600, 1 << 17, 0 },
         { "unix+dgram", "unix+dgram:PATH", NULL, 1422, 0.09, 22700, 1 << 17, 0 },
         { "tcp", "tcp:HOST:PORT", NULL, 3540, 0.2, 25400, SIZE_MAX, 0 },
         { "udp", "udp:HOST:PORT", NULL, 2334, 0.15, 24700, 65507, 1 },

@@ -38,6 +38,11 @@ nothing_left() {
 	diff "$D/json" "$D/again"
 	[ "$(ls "$D/percentiles" | wc -l)" = 4 ]
 	grep -q '^#\[Max ' "$D"/percentiles/000-pipe-default-rate-64-loop-free.hgrm
+	bench --from "$D/kept" --html "$D/page.html" --svg "$D/pictures" >"$D/again"
+	is_in "at a fixed rate" "$(cat "$D/page.html")"
+	[ "$(ls "$D/pictures")" = "$(printf '%s\n' rate-loop-free{-cpu,}.svg rate-polling-free{-cpu,}.svg)" ]
+	run -1 bench --from "$D/kept" --html "$D/none/page.html"
+	is_in "No such file" "$output"
 	run -0 bench --from "$D/kept"
 	is_in "in an event loop, any core, 2000 a second" "$output"
 	echo "ipcway-bench	99	complete" >"$D/kept"
