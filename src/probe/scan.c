@@ -109,16 +109,19 @@ static bool has_ways(const struct ipw_probe *p, const struct hold *h)
 /*
  * There are many descriptors, and each question about one costs more than all that is done with the answer. So the first is what kind of file it is. Of a
  * socket that tells all there is to know, and so it does of a terminal or a folder; of an anonymous pipe it remains to be asked for which ways it is open; of
- * files and FIFOs for their names, too; an inode without a type is an eventfd or the like. 0: it was closed meanwhile; 1: it is in *hold.
+ * files and FIFOs for their names, too; an inode without a type is an eventfd or the like. 0: it was closed meanwhile; 1: it is in *hold; -EACCES: its number may be
+ * listed, but nothing of that process may be seen.
  */
 static int look_at_hold(struct ipw_probe *p, const char *path, struct hold *hold)
 {
         struct source *s = p->source;
         struct look link, file;
-        int r = 0;
+        char to[64]; /* of no interest */
+        int r;
 
-        if (s->ops->look(s, path, true, &file) < 0)
-                return 0;
+        r = s->ops->look(s, path, true, &file);
+        if (r < 0) /* a server of files may deny one; who may not even read where it leads may not see any */
+                return may_not(r) && may_not(s->ops->link(s, path, to, sizeof(to))) ? -EACCES : 0;
         hold->key = (struct key){ KIND_OTHER, file.device, file.inode };
         switch (file.mode & S_IFMT) {
         case S_IFSOCK:

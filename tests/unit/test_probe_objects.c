@@ -917,6 +917,39 @@ static void test_shared_only(void **state)
         (void)close(ends[1]);
 }
 
+/* Root without all capabilities of a process may list its descriptors, and not see what one of them is. */
+static int look_but_at_descriptors(struct source *s, const char *path, bool follow, struct look *out)
+{
+        return strstr(path, "/fd/") && strtol(path, NULL, 10) == getpid() ? -EACCES : plain->look(s, path, follow, out);
+}
+
+static ssize_t link_but_of_descriptors(struct source *s, const char *path, char *text, size_t room)
+{
+        return strstr(path, "/fd/") && strtol(path, NULL, 10) == getpid() ? -EACCES : plain->link(s, path, text, room);
+}
+
+static void test_numbers_alone(void **state)
+{
+        struct source_ops ops;
+        struct live live;
+        struct ipw_why why;
+        struct ipw_probe *p;
+        size_t hidden;
+
+        assert_int_equal(live_open(&live), 0);
+        plain = live.source.ops;
+        ops = *plain;
+        ops.look = look_but_at_descriptors;
+        ops.link = link_but_of_descriptors;
+        live.source.ops = &ops;
+        assert_int_equal(probe_take(&p, &live.source, IPW_PROBE_OBJECTS, &why), 0);
+        live_close(&live);
+        assert_int_equal(ipw_probe_process(p, getpid())->hidden, 1);
+        (void)ipw_probe_processes(p, &hidden);
+        assert_true(hidden >= 1);
+        ipw_probe_free(p);
+}
+
 static void test_wrong_use(void **state)
 {
         struct ipw_probe *p = NULL;
@@ -955,6 +988,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_what_cannot_be_read, fresh, done),
                 cmocka_unit_test_setup_teardown(test_lock_on_a_folder, fresh, done),
                 cmocka_unit_test(test_shared_only),
+                cmocka_unit_test_setup_teardown(test_numbers_alone, fresh, done),
                 cmocka_unit_test_setup_teardown(test_wrong_use, fresh, done),
         };
 
