@@ -23,8 +23,8 @@ struct command {
 
 extern const struct command command_send, command_recv, command_pair, command_accept, command_serve, command_wait, command_bridge,
         command_run, command_lock, command_sem, command_segment, command_remove, command_mechanisms, command_describe, command_tour,
-        command_signal, command_clean, command_ls, command_why, command_deadlocks, command_leaks, command_doctor, command_log,
-        command_bench, command_advise;
+        command_signal, command_clean, command_ls, command_why, command_deadlocks, command_leaks, command_snapshot, command_diff,
+        command_doctor, command_log, command_bench, command_advise;
 
 /* Another name for a command, which fixes its role: nngcat's words. */
 struct alias {

@@ -344,7 +344,7 @@ static void complete_arguments(const struct command *c, char **word, int count)
                 complete_address(last, c->bare);
         } else if (strncmp(c->arguments, "FROM TO", 7) == 0 ? plain < 2 : strstr(c->arguments, "ADDR") && plain == (c->verbs != NULL)) {
                 complete_address(last, c->bare);
-        } else if (strstr(c->arguments, "FILE") && plain == 0) {
+        } else if ((strstr(c->arguments, "FILE") && plain == 0) || (c == &command_diff && plain < 2)) {
                 offer_paths(last, "", last, 0);
         } else if (strstr(c->arguments, "COMMAND") && plain == 0) {
                 for (const struct command *const *k = command_list(); *k; k++)

@@ -222,7 +222,7 @@ static int run(const struct arguments *a)
         if (status == NONE && set.trace)
                 trace_start();
         if (status == NONE)
-                p = waits_take(IPW_PROBE_OBJECTS);
+                p = waits_take(IPW_PROBE_OBJECTS | IPW_PROBE_SHARED);
         status = p ? print_all(p, asked, a->count) : TROUBLE;
         ipw_probe_free(p);
         for (int i = 0; i < n; i++)

@@ -202,3 +202,15 @@ int turn_run(const struct turn *t, char **argv, const char *who)
         say_error("%s: cannot run '%s': %s", who, argv[0], strerror(error));
         return error == ENOENT ? NOT_FOUND : CANNOT_RUN;
 }
+
+int turn_alone(char **argv, const char *who)
+{
+        struct turn t = { 0 };
+        int status;
+
+        (void)sigprocmask(SIG_BLOCK, NULL, &t.mask);
+        keep_signals_out();
+        status = turn_run(&t, argv, who);
+        let_signals_in(&t);
+        return status;
+}

@@ -28,3 +28,5 @@ int turn_end(struct turn *, int status);
 
 /* Runs the program while the turn lasts. Its status as a shell says it, CANNOT_RUN, NOT_FOUND or OURS_FAILED. */
 int turn_run(const struct turn *, char **argv, const char *who);
+/* The same, and nothing is held meanwhile. */
+int turn_alone(char **argv, const char *who);

@@ -41,7 +41,7 @@ in_bash() {
 }
 
 @test "every option that help lists" {
-	for c in send recv pair accept serve wait bridge run segment lock sem signal ls leaks doctor remove log bench advise mechanisms describe tour; do
+	for c in send recv pair accept serve wait bridge run segment lock sem signal ls leaks snapshot diff doctor remove log bench advise mechanisms describe tour; do
 		run -0 ipcway complete -- $c -
 		for option in $(ipcway help $c | sed -n 's/^ *\(-., \)\?\(--*[a-zA-Z-]*\).*/\2/p'); do has_line "$option"; done
 	done
