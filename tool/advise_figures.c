@@ -16,7 +16,7 @@
 #include "advise.h"
 #include "engine.h"
 
-static const int64_t DAY = 86400;
+static const int64_t HOUR = 3600, DAY = 86400;
 
 static struct advise_figure *figure_of(struct advise_figures *f, const struct bench_cell *c, bool disk)
 {
@@ -78,10 +78,10 @@ static void tell_age(int64_t seconds, char text[64])
 {
         if (seconds < 0)
                 (void)snprintf(text, 64, "at a time to come, by its clock");
-        else if (seconds < 2 * 3600)
+        else if (seconds < 2 * HOUR)
                 (void)snprintf(text, 64, "%lld minute%s ago", (long long)seconds / 60, seconds / 60 == 1 ? "" : "s");
         else if (seconds < 2 * DAY)
-                (void)snprintf(text, 64, "%lld hours ago", (long long)seconds / 3600);
+                (void)snprintf(text, 64, "%lld hours ago", (long long)(seconds / HOUR));
         else
                 (void)snprintf(text, 64, "%lld days ago", (long long)(seconds / DAY));
 }

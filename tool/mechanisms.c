@@ -116,7 +116,8 @@ const struct command command_mechanisms = {
         .group = "Learn",
         .arguments = "[NAME]",
         .summary = "the ways to talk that this build knows, or all about one of them",
-        .text = "  ipcway mechanisms\n"
+        .text = "Which of them for a job: ipcway advise.\n\n"
+                "  ipcway mechanisms\n"
                 "  ipcway mechanisms fifo\n",
         .settings = settings,
         .run = run,
