@@ -26,7 +26,7 @@ static const struct setting settings[] = {
 };
 
 enum { ROWS = 64, WIDTH = 100 };
-static const int64_t longest = 18000000000;     /* ns for the whole tour of a file that is not large */
+static const int64_t longest = 90000000000;     /* ns for the whole tour of a file that is not large */
 static const size_t worth_more_time = 64 << 20; /* bytes: one more second for each so many */
 
 static const char *paint(const char *code)

@@ -12,7 +12,7 @@
 #include "number.h"
 
 enum { WRITER = 0, READER = 1, FULL_AT = 0, FREE_AT = 64, DATA_AT = 128, PIECE = 4 << 20 };
-static const int64_t step = 5000000000; /* ns: no piece takes that long on a machine that works */
+static const int64_t step = 15000000000; /* ns: no piece takes that long on a machine that works, however busy it is */
 
 struct table {
         struct duo_report report[2];

@@ -63,8 +63,9 @@ ring() { "$JSON_CHECK" ring "$@" <<<"$(ipcway describe "$RING" --json)"; }
 		start holder "$IPCWAY" recv "$RING?keep=1" -n 2
 		until_ok eval '[ "$(ring users 0 awaits 0)" = message ]'
 		run -0 ipcway describe "$RING"
-		for word in "There is a ring of" "owner     $(id -un)" "mode 0600" "many senders, many receivers" "just now) by process ${job[holder]}" \
+		for word in "There is a ring of" "owner     $(id -un)" "mode 0600" "many senders, many receivers" "by process ${job[holder]}" \
 			"holds     0 of 1048576" "${job[holder]}  ipcway   receives" alive "its lock is held"; do is_in "$word" "$output"; done
+		[[ $output =~ \((just\ now|[0-9]+\ (second|minute)s?\ ago)\)\ by\ process ]]
 		[ "$(ring users 0 pid)" = "${job[holder]}" ]
 		[ "$(ring maker)" = "${job[holder]}" ]
 		kill -STOP "${job[holder]}"

@@ -79,7 +79,7 @@ line() { grep -E "^(full|tight|wrong|note|ok) +$1 " <<<"$output" || { echo "no l
 		echo 2 >/proc/sys/net/core/somaxconn
 		"$IPCWAY" recv "unix:$D/s" &
 		pid=$!
-		until_ok test -S "$D/s"
+		"$IPCWAY" wait "unix:$D/s"
 		kill -STOP $pid
 		for i in 1 2 3; do "$IPCWAY" send "unix:$D/s" x >/dev/null 2>&1 & done
 		full() { "$IPCWAY" ls unix --path "$D/s" -o content 2>/dev/null | grep -qE "^[23] of 2 callers"; }
@@ -97,6 +97,7 @@ line() { grep -E "^(full|tight|wrong|note|ok) +$1 " <<<"$output" || { echo "no l
 		mount -t tmpfs etc /etc/systemd
 		cp "$(command -v sleep)" "$D/systemd-logind"
 		"$D/systemd-logind" 60 &
+		until_ok grep -q systemd-logind /proc/$!/comm
 		"$IPCWAY" doctor || echo "status $?"
 		: >/dev/shm/mine && chown 1000 /dev/shm/mine
 		"$IPCWAY" doctor || echo "status $?"

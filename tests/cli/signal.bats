@@ -123,7 +123,7 @@ state() { [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = "$2" ]; }
 }
 
 @test "recv: ticks, processes and signals read as text, JSON or bytes" {
-	run -0 ipcway recv timer:10ms -n 2 --format json
+	run -0 --separate-stderr ipcway recv timer:10ms -n 2 --format json # those that came too late are told on stderr
 	[ "$("$JSON_CHECK" -l <<<"$output")" = 2 ]
 	[ "$(ipcway recv 'timer:1ms?once=1' --format raw | wc -c)" = 28 ]
 	start s sleep 100
@@ -157,8 +157,8 @@ state() { [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = "$2" ]; }
 		done
 		start bare bash -c "$before"'; sh -c "$1" "$2"' - "$show" "$D/bare" # a shell has other dispositions in its background
 		ended bare 0
-		start s bash -c "$before"'; exec "$@"' - "$IPCWAY" serve "$SOCKET" -n 1 -- sh -c "$show" "$D/started"
-		run -0 ipcway wait "$SOCKET" --timeout 10s
+		start s bash -c "$before"'; exec "$@"' - "$IPCWAY" serve "$SOCKET" -n 1 -- sh -c "read -r line; $show" "$D/started" # it stays until the message has come
+		run -0 ipcway wait "$SOCKET" --timeout 60s
 		ipcway send "$SOCKET" hello
 		ended s 0
 		cmp "$D/bare" "$D/started"
@@ -173,7 +173,7 @@ state() { [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = "$2" ]; }
 	run -1 --separate-stderr bash -c 'trap "" CHLD; exec "$0" recv timer:1ms -n 2 --exec "echo ran; exit 3"' "$IPCWAY"
 	[ "$output" = $'ran\nran' ]
 	start s bash -c 'trap "" CHLD; exec "$0" serve "$1" -n 1 -- sh -c "read line; exit 3"' "$IPCWAY" "$SOCKET"
-	run -0 ipcway wait "$SOCKET" --timeout 10s
+	run -0 ipcway wait "$SOCKET" --timeout 60s
 	ipcway send "$SOCKET" hello
 	ended s 0
 	is_in "status 3" "$(cat "$D/s.err")"

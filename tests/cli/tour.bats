@@ -11,7 +11,7 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(objects))"
 @test "the tour passes, fits its columns and leaves nothing behind" {
 	before=$(objects)
 	mkdir "$D/t"
-	run -0 env TMPDIR="$D/t" timeout 20 "$IPCWAY" tour
+	run -0 env TMPDIR="$D/t" timeout 110 "$IPCWAY" tour
 	after=$(objects)
 	for word in pipe fifo unix+seqpacket mq+sysv "GOOD FOR" "sender killed with -9" "receiver killed with -9" "compares where it lies" "holder killed with -9" "real-time ones sent and received" "was stopped, went on and was killed" "10 ticks" "0 failed"; do is_in "$word" "$output"; done
 	[ -z "$(ls "$D/t")" ]
@@ -22,7 +22,7 @@ all_gone() { [ -z "$(comm -12 <(comm -13 <(echo "$1") <(echo "$2")) <(objects))"
 
 @test "a file of one's own, as JSON" {
 	head -c 100001 /dev/urandom >"$D/file"
-	run -0 ipcway tour "$D/file" --json
+	run -0 timeout 110 "$IPCWAY" tour "$D/file" --json
 	[ "$("$JSON_CHECK" file_bytes <<<"$output")" = 100001 ]
 	[ "$("$JSON_CHECK" failed <<<"$output")" = 0 ]
 	[ "$("$JSON_CHECK" events standard_signals <<<"$output")" = 23 ]

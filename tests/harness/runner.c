@@ -20,7 +20,7 @@
 
 enum { MOST_JOBS = 16, TEXT = 1000 };
 
-int deadline = 40;
+int deadline = 90;
 unsigned jobs = 4;
 uint64_t seed;
 struct stage *stage;

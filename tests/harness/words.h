@@ -41,7 +41,7 @@ void skip(const char *capability) __attribute__((noreturn));
 const char *result_name(long long);
 
 enum { SECOND = 1000000000 };
-#define SOON ((int64_t)10 * SECOND) /* longer than anything takes; a case that waits so long has failed */
+#define SOON ((int64_t)30 * SECOND) /* longer than anything takes; a case that waits so long has failed */
 
 /* ---- other processes ---------------------------------------------------------------------------------------------------------------- */
 
