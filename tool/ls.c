@@ -19,12 +19,13 @@
 #include "say.h"
 #include "table.h"
 #include "trace.h"
+#include "tree.h"
 #include "waits.h"
 
 enum { BY_KIND, BY_ADDRESS, BY_USERS, BY_SIZE };
 
 static struct {
-        int json, trace, all, sort;
+        int json, trace, all, sort, tree;
         int64_t pid;
         const char *path, *columns;
 } set;
@@ -36,6 +37,7 @@ static const struct setting settings[] = {
         { SETTING_WORD, 0, "sort", "kind|address|users|size", &set.sort, "the order; users and size: the most first" },
         { SETTING_TEXT, 'o', "columns", "COLUMN,...", &set.columns,
           "of: kind, address, name, state, content, users, peer, waits, uid, inode, size, used" },
+        { SETTING_FLAG, 0, "tree", NULL, &set.tree, "processes as a tree, with what each shares and with whom" },
         { SETTING_FLAG, 0, "json", NULL, &set.json, "JSON: one object for each, with all that is known of it and where it was read" },
         { SETTING_FLAG, 0, "trace", NULL, &set.trace, "show every system call of the library on stderr, and what it is for" },
         { 0 },
@@ -374,9 +376,9 @@ static int print_all(const struct ipw_probe *p, const struct arguments *a, const
                         list[kept++] = &o[i];
         if (set.sort != BY_KIND)
                 qsort(list, kept, sizeof(*list), compare);
-        status = set.json ? print_json(p, list, kept, a) : print_table(p, list, kept, chosen, count);
+        status = set.json ? print_json(p, list, kept, a) : set.tree ? tree_print(p, list, kept) : print_table(p, list, kept, chosen, count);
         free(list);
-        if (status == DONE && !set.json && wants_total(a))
+        if (status == DONE && !set.json && !set.tree && wants_total(a))
                 print_total(p);
         return status;
 }
@@ -422,6 +424,10 @@ static int run(const struct arguments *a)
                         say_error("\"%s\" is no kind of object; kinds are %s", a->word[i], LS_KINDS);
                         return WRONG_USAGE;
                 }
+        if (set.tree && set.columns) {
+                say_error("--tree has columns of its own, and takes no -o");
+                return WRONG_USAGE;
+        }
         count = choose_columns(set.columns ? set.columns : "address,name,content,users,peer", chosen);
         if (count < 0)
                 return WRONG_USAGE;

@@ -249,30 +249,57 @@ static const char *name_of(const struct ipw_probe *p, pid_t pid)
         return process ? process->name : "gone";
 }
 
-void object_users(const struct ipw_probe *p, const struct ipw_probe_object *o, char *text, size_t room)
+bool object_is_past(const struct ipw_probe_user *u)
 {
-        enum { MOST = 8 };
+        return !(u->how & ~(unsigned)(IPW_USE_MADE | IPW_USE_LAST | IPW_USE_READS | IPW_USE_WRITES)) &&
+               u->how & (IPW_USE_MADE | IPW_USE_LAST);
+}
+
+static void add_use(struct words *w, const struct ipw_probe_user *u)
+{
+        if (u->fd >= 0)
+                add(w, "%d", u->fd);
+        if (object_is_past(u))
+                add(w, "%s", u->how & IPW_USE_LAST ? "last" : "made");
+        else
+                add(w, "%s%s%s%s%s", u->how & IPW_USE_READS ? "r" : "", u->how & IPW_USE_WRITES ? "w" : "",
+                    u->how & IPW_USE_MAPS ? "m" : "", u->how & IPW_USE_HOLDS ? "h" : "", u->how & IPW_USE_WAITS ? "!" : "");
+}
+
+void object_use(const struct ipw_probe_user *u, char *text, size_t room)
+{
         struct words w = { text, room, 0 };
 
         text[0] = 0;
-        for (size_t i = 0; i < o->user_count && i < MOST; i++) {
-                const struct ipw_probe_user *u = &o->users[i];
-                bool remembered = !(u->how & ~(unsigned)(IPW_USE_MADE | IPW_USE_LAST | IPW_USE_READS | IPW_USE_WRITES)) &&
-                                  u->how & (IPW_USE_MADE | IPW_USE_LAST);
+        add_use(&w, u);
+}
 
-                if (u->pid == 0)
+void object_users(const struct ipw_probe *p, const struct ipw_probe_object *o, char *text, size_t room)
+{
+        object_others(p, o, -1, text, room);
+}
+
+void object_others(const struct ipw_probe *p, const struct ipw_probe_object *o, pid_t but, char *text, size_t room)
+{
+        enum { MOST = 8 };
+        struct words w = { text, room, 0 };
+        size_t told = 0, left = 0;
+
+        text[0] = 0;
+        for (size_t i = 0; i < o->user_count; i++) {
+                const struct ipw_probe_user *u = &o->users[i];
+
+                if (u->pid == 0 || u->pid == but)
                         continue;
+                if (told++ >= MOST) {
+                        left++;
+                        continue;
+                }
                 add(&w, "%s%d(%s):", comma(&w), (int)u->pid, name_of(p, u->pid));
-                if (u->fd >= 0)
-                        add(&w, "%d", u->fd);
-                if (!remembered)
-                        add(&w, "%s%s%s%s%s", u->how & IPW_USE_READS ? "r" : "", u->how & IPW_USE_WRITES ? "w" : "",
-                            u->how & IPW_USE_MAPS ? "m" : "", u->how & IPW_USE_HOLDS ? "h" : "", u->how & IPW_USE_WAITS ? "!" : "");
-                if (remembered)
-                        add(&w, "%s", u->how & IPW_USE_LAST ? "last" : "made");
+                add_use(&w, u);
         }
-        if (o->user_count > MOST)
-                add(&w, ", and %zu more", o->user_count - MOST);
+        if (left)
+                add(&w, ", and %zu more", left);
         if (o->state == IPW_FACT_DENIED)
                 add(&w, "%swho may not be seen", w.size ? ", and some " : "some ");
 }

@@ -26,4 +26,10 @@ bool wanted_is(const struct wanted *, const struct ipw_probe_object *);
 void object_content(const struct ipw_probe_object *, char *text, size_t room);
 /* "12(cat):0r, 13(dd):1w!" */
 void object_users(const struct ipw_probe *, const struct ipw_probe_object *, char *text, size_t room);
+/* The same without that process. */
+void object_others(const struct ipw_probe *, const struct ipw_probe_object *, pid_t but, char *text, size_t room);
+/* "0r" */
+void object_use(const struct ipw_probe_user *, char *text, size_t room);
+/* The kernel remembers it, and that is all: it made the object, or was the last to use it. */
+bool object_is_past(const struct ipw_probe_user *);
 json_t *object_json(const struct ipw_probe *, const struct ipw_probe_object *);

@@ -10,6 +10,7 @@
 
 struct table {
         struct libscols_table *table;
+        struct libscols_line *last;
         unsigned columns;
 };
 
@@ -43,10 +44,17 @@ int table_row(struct table *t, const char *const *cells)
 
         if (!line)
                 return -ENOMEM;
+        t->last = line;
         for (unsigned i = 0; i < t->columns; i++)
                 if (scols_line_set_data(line, i, cells[i] ? cells[i] : "") < 0)
                         return -ENOMEM;
         return 0;
+}
+
+void table_strong(struct table *t)
+{
+        if (t->last)
+                (void)scols_line_set_color(t->last, "\033[1m");
 }
 
 int table_print(struct table *t)

@@ -12,4 +12,5 @@ struct column {
 
 struct table *table_new(const struct column *, unsigned count); /* the columns stay where they are; NULL: no memory */
 int table_row(struct table *, const char *const *cells);        /* copies; NULL cell: empty. -ENOMEM */
+void table_strong(struct table *);                              /* the last row stands out, where there are colours */
 int table_print(struct table *);                                /* prints and frees. DONE or FAILED */

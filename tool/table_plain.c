@@ -110,6 +110,11 @@ static void print_row(const struct table *t, const char *const *cells)
         }
 }
 
+void table_strong(struct table *t)
+{
+        (void)t;
+}
+
 int table_print(struct table *t)
 {
         print_row(t, NULL);

@@ -106,6 +106,26 @@ adds_up() {
 	is_in "may not be looked into" "$output"
 }
 
+@test "ls: as a tree of processes, with whom each shares what" {
+	mkfifo "$D/fifo"
+	start w sh -c 'exec 5<>"$1"; cat <&5 >/dev/null & exec sleep 60' - "$D/fifo"
+	reads() { reader=$(pgrep -P "${job[w]}" -x cat) && is_cell "fifo:$D/fifo" waits "$reader"; }
+	until_ok reads
+	run -0 --separate-stderr ipcway ls fifo --tree --path "$D"
+	[[ ${lines[0]} =~ ^PROCESS\ +ADDRESS\ +HOW\ +WITH$ ]]
+	is_in "\`- ${job[w]} sleep" "$output"
+	[[ $output =~ \|\ +fifo:$D/fifo\ +5rw\ +$reader\(cat\):0rw! ]]
+	is_in "   \`- $reader cat" "$output"
+	[[ $output =~ fifo:$D/fifo\ +0rw!\ +${job[w]}\(sleep\):5rw ]]
+	[[ $output != *$'\e'* ]]
+	run -0 --separate-stderr ipcway ls fifo --path "$D" --json
+	json=$output
+	run -0 --separate-stderr ipcway ls fifo --tree --path "$D" --json
+	[ "$output" = "$json" ]
+	run -2 ipcway ls --tree -o address
+	kill "$reader"
+}
+
 @test "ls: orders, and wrong words" {
 	run -0 --separate-stderr ipcway ls --sort users -o users
 	run -0 --separate-stderr ipcway ls shm --sort size -o address,used
