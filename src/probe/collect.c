@@ -174,6 +174,12 @@ void fact_missing(struct ipw_probe *p, uint32_t object, const char *name, const 
         add_fact(p, object, (struct ipw_probe_fact){ name, state == IPW_FACT_VANISHED ? "had gone" : needs, -1, state, source });
 }
 
+const char *lease_text(const struct ipw_probe *p)
+{
+        return hides_leases(p) ? "not opened: that would break a lease that somebody outside this pid namespace may have on it"
+                               : "not opened: that would break a lease on it";
+}
+
 void gap(struct ipw_probe *p, const char *text)
 {
         const char **item = text ? list_add(&p->gaps) : NULL;

@@ -27,7 +27,8 @@ void fact_number(struct ipw_probe *, uint32_t, const char *name, const char *sou
 void fact_text(struct ipw_probe *, uint32_t, const char *name, const char *source, const char *text);
 /* What could not be seen: `error` says whether it had gone or may not be; then `needs` is what it takes. */
 void fact_missing(struct ipw_probe *, uint32_t, const char *name, const char *source, int error, const char *needs);
-void gap(struct ipw_probe *, const char *text); /* NULL: no memory */
+const char *lease_text(const struct ipw_probe *); /* why what may have a lease was not opened */
+void gap(struct ipw_probe *, const char *text);   /* NULL: no memory */
 
 /* IPW_RECV and IPW_SEND as IPW_USER_. */
 unsigned how_of(const struct hold *);

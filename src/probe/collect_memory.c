@@ -119,7 +119,7 @@ static void add_value(struct ipw_probe *p, uint32_t object, const struct memory_
         int r = is_plain() ? read_words(p, file, key, &words, &source) : -EOPNOTSUPP;
 
         if (r < 0) {
-                const char *needs = r == -EBUSY        ? "not opened: that would break a lease on it"
+                const char *needs = r == -EBUSY        ? lease_text(p)
                                     : r == -EOPNOTSUPP ? "not known how it looks on this machine"
                                                        : "needs to be its owner, or CAP_FOWNER";
 

@@ -17,7 +17,7 @@ static void look_inside(struct ipw_probe *p, uint32_t object, const struct key *
         int r;
 
         if (has_lease(p, key)) {
-                fact_missing(p, object, "messages", getattr, -EOPNOTSUPP, "not opened: that would break the lease on it");
+                fact_missing(p, object, "messages", getattr, -EOPNOTSUPP, lease_text(p));
                 return;
         }
         r = s->ops->queue(s, name, &queue);

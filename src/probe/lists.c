@@ -196,6 +196,15 @@ int each_lock(struct ipw_probe *p, void (*each)(void *, const struct lock *), vo
         return n < 0 ? (int)n : 0;
 }
 
+/*
+ * The list of locks leaves out what processes outside our pid namespace have. A container, which has an IPC namespace of its own, has its objects for itself, too;
+ * who is in a pid namespace and in no other shares them with everybody.
+ */
+bool hides_leases(const struct ipw_probe *p)
+{
+        return p->nested && strcmp(p->own[IPC], "ipc:[4026531839]") == 0; /* the first one has this number by agreement */
+}
+
 bool has_lease(struct ipw_probe *p, const struct key *key)
 {
         _cleanup_(text_free)
@@ -207,7 +216,7 @@ bool has_lease(struct ipw_probe *p, const struct key *key)
         while (n > 0 && (line = next_line(&at)))
                 if (parse_lock(line, &lock) == 0 && lock.kind == LOCK_LEASE && lock.device == key->device && lock.inode == key->inode)
                         return true;
-        return n < 0; /* then nobody knows */
+        return n < 0 || hides_leases(p); /* then nobody knows */
 }
 
 int scan_sysv(struct ipw_probe *p)

@@ -255,6 +255,7 @@ const struct memory_file *find_file(const struct ipw_probe *, const struct key *
 const struct mapping *find_mapping(const struct ipw_probe *, const struct process *, uint64_t address);
 int each_lock(struct ipw_probe *, void (*each)(void *, const struct lock *), void *);
 bool has_lease(struct ipw_probe *, const struct key *); /* now: whoever opens it breaks it, and may end the one who has it */
+bool hides_leases(const struct ipw_probe *);            /* has_lease() says yes because there may be one that cannot be seen */
 int holds_lock(struct ipw_probe *, const struct hold *, const struct target *); /* or any there, if NULL */
 int judge(struct ipw_probe *);                                                  /* who can go on, who cannot */
 int explain(struct ipw_probe *);                                                /* makes `waits` */

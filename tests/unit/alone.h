@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests that take pictures of all processes, as the first process of a pid namespace with a /proc of its own: there a picture is small, shows nobody else's
- * processes, and all that are there may be looked into. Where a user or a kernel cannot have that, they run among all others.
+ * Tests that take pictures of all processes, as the first process of a pid namespace, with a /proc of its own and objects of their own: there a picture is small,
+ * shows nobody else's processes, and all that are there may be looked into; and who has a lease on an object outside, which is not seen there, keeps it. Where a user or a kernel cannot have that, they run among all others.
  */
 #pragma once
 
@@ -25,13 +25,14 @@ static inline void write_to(const char *path, const char *text)
 
 static inline bool enter_namespaces(void)
 {
+        const int spaces = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNS;
         uid_t uid = geteuid();
         gid_t gid = getegid();
         char map[40];
 
-        if (unshare(CLONE_NEWPID | CLONE_NEWNS) == 0)
+        if (unshare(spaces) == 0)
                 return true;
-        if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) < 0)
+        if (unshare(CLONE_NEWUSER | spaces) < 0)
                 return false;
         write_to("/proc/self/setgroups", "deny");
         (void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
@@ -53,7 +54,8 @@ static inline int run_alone(int (*tests)(void))
                 pid = fork();
                 if (pid == 0) {
                         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0)
+                        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0 ||
+                            mount("shm", "/dev/shm", "tmpfs", 0, NULL) < 0)
                                 _exit(NOT_HERE);
                         (void)unsetenv("CMOCKA_TEST_ABORT"); /* that was for a child of a test */
                         alone = true;

@@ -35,6 +35,8 @@ static inline void own_machine(int flags)
         }
         if (flags & CLONE_NEWNS && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 _exit(CANNOT);
+        if (flags & CLONE_NEWNS && flags & CLONE_NEWIPC && mount("shm", "/dev/shm", "tmpfs", 0, NULL) < 0)
+                _exit(CANNOT); /* where System V objects are others, those of POSIX are, too */
 }
 
 static inline void end_at(int number)

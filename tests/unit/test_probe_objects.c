@@ -27,6 +27,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "own_machine.h"
 #include "people.h"
 #include "snapshot.h"
 
@@ -763,26 +764,66 @@ static void test_locks(void **state)
         (void)close(fd);
 }
 
-/* A semaphore with a lease on it is not opened. */
-static void test_lease_on_a_semaphore(void **state)
+/* A semaphore with a lease on it. It gets its name once it has that, so that whoever else looks around here never sees the one without the other. */
+static int make_leased(char address[80])
 {
-        char before[96], path[96], address[80];
-        struct ipw_probe *p;
+        char before[96], path[96];
         int fd;
 
-        /* it gets its name once it has its lease, so that whoever else looks around here never sees the one without the other */
         (void)snprintf(before, sizeof(before), "/dev/shm/%s", name + 1);
         (void)snprintf(path, sizeof(path), "/dev/shm/sem.%s", name + 1);
-        (void)snprintf(address, sizeof(address), "sem:%s", name);
+        (void)snprintf(address, 80, "sem:%s", name);
         fd = open(before, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
         assert_int_equal(ftruncate(fd, sizeof(sem_t)), 0);
         assert_int_equal(fcntl(fd, F_SETLEASE, F_WRLCK), 0); /* broken, it ends this process */
         assert_int_equal(rename(before, path), 0);
+        return fd;
+}
+
+/* It is not opened. */
+static void test_lease_on_a_semaphore(void **state)
+{
+        char address[80];
+        struct ipw_probe *p;
+        int fd = make_leased(address);
+
         p = take();
         assert_int_equal(fcntl(fd, F_GETLEASE), F_WRLCK);
         expect_missing(object_with(p, address), "value", IPW_FACT_UNSUPPORTED, "break a lease");
         ipw_probe_free(p);
         (void)close(fd);
+}
+
+/* Who looks from a pid namespace of its own sees the semaphore, and not that there is a lease on it. */
+static void test_lease_outside(void **state)
+{
+        char address[80], link[64] = "";
+        int fd, status;
+        pid_t pid;
+
+        (void)!readlink("/proc/self/ns/ipc", link, sizeof(link) - 1);
+        if (strcmp(link, "ipc:[4026531839]") != 0)
+                skip(); /* in a container, where no pid namespace is taken to share objects with others */
+        fd = make_leased(address);
+        pid = fork_child();
+        if (pid == 0) {
+                (void)close(fd);
+                own_machine(CLONE_NEWPID | CLONE_NEWNS);
+                pid = fork_first();
+                if (pid == 0) {
+                        if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+                                _exit(CANNOT);
+                        expect_missing(object_with(take(), address), "value", IPW_FACT_UNSUPPORTED, "outside this pid namespace");
+                        _exit(0);
+                }
+                _exit(reap(pid));
+        }
+        status = reap(pid);
+        assert_int_equal(fcntl(fd, F_GETLEASE), F_WRLCK);
+        (void)close(fd);
+        if (status == CANNOT)
+                skip(); /* takes namespaces of one's own */
+        assert_int_equal(status, 0);
 }
 
 /* ---- those who may not see --------------------------------------------------------------------------------------------------------------------- */
@@ -984,6 +1025,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_signals, fresh, done),
                 cmocka_unit_test_setup_teardown(test_locks, fresh, done),
                 cmocka_unit_test_setup_teardown(test_lease_on_a_semaphore, fresh, done),
+                cmocka_unit_test_setup_teardown(test_lease_outside, fresh, done),
                 cmocka_unit_test_setup_teardown(test_denied, fresh, done),
                 cmocka_unit_test_setup_teardown(test_what_cannot_be_read, fresh, done),
                 cmocka_unit_test_setup_teardown(test_lock_on_a_folder, fresh, done),
