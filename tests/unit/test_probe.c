@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <mqueue.h>
 #include <poll.h>
@@ -706,6 +707,32 @@ static void test_odd_names(void **state)
         end_people();
 }
 
+/* The descriptors of who has more rights are listed for who has the same user, and may not be looked at: that is not none. */
+static void test_who_has_more_rights(void **state)
+{
+        struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct rights[2] = { 0 };
+        const struct ipw_probe_process *process;
+        struct ipw_probe *p;
+        struct ipw_why why;
+        size_t hidden;
+        pid_t pid;
+
+        assert_int_equal(syscall(SYS_capget, &head, rights), 0);
+        if (!rights[0].effective)
+                skip(); /* nobody here has any */
+        pid = fork_child();
+        if (pid == 0) {
+                memset(rights, 0, sizeof(rights));
+                if (syscall(SYS_capset, &head, rights) < 0 || ipw_probe_take(&p, 0, &why) < 0)
+                        _exit(1);
+                process = ipw_probe_process(p, getppid());
+                (void)ipw_probe_processes(p, &hidden);
+                _exit(!process || !process->hidden || !hidden ? 2 : ipw_probe_process(p, getpid())->hidden ? 3 : 0);
+        }
+        assert_int_equal(reap(pid), 0);
+}
+
 static int run(void)
 {
         const struct CMUnitTest tests[] = {
@@ -725,6 +752,7 @@ static int run(void)
                 cmocka_unit_test_setup_teardown(test_every_call_fails, fresh, done),
                 cmocka_unit_test_setup_teardown(test_nothing_is_left, fresh, done),
                 cmocka_unit_test_setup_teardown(test_odd_names, fresh, done),
+                cmocka_unit_test_setup_teardown(test_who_has_more_rights, fresh, done),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
