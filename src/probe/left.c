@@ -285,10 +285,12 @@ static int judge_sysv_memory(const struct ipw_probe *p, const struct ipw_probe_o
 /* Queues and semaphores: nobody holds them, so nothing tells whether somebody will come back. */
 static int judge_at_rest(const struct ipw_probe *p, const struct ipw_probe_object *o, struct ipw_left *out)
 {
-        int64_t messages = number(o, "messages");
+        int64_t messages = number(o, "messages"), waiters = number(o, "waiters");
         size_t hidden;
 
         (void)ipw_probe_processes(p, &hidden);
+        if (waiters > 0)
+                return left_verdict(out, IPW_LEFT_BUSY, "%lld wait at it, who may not be seen by this user", (long long)waiters);
         if (strncmp(o->kind, "sem", 3) == 0) {
                 out->precious = 1;
                 return left_verdict(out, IPW_LEFT_UNUSED,
@@ -296,9 +298,9 @@ static int judge_at_rest(const struct ipw_probe *p, const struct ipw_probe_objec
         }
         if (messages < 0)
                 return left_verdict(out, IPW_LEFT_UNKNOWN, "how many messages are in it may not be seen by this user");
-        if (strcmp(o->kind, "mq") == 0 && hidden)
-                return left_verdict(out, IPW_LEFT_UNKNOWN, "%zu processes may not be looked into, and one of them might have it open",
-                                    hidden);
+        if (hidden)
+                return left_verdict(out, IPW_LEFT_UNKNOWN, "%zu processes may not be looked into, and one of them might %s", hidden,
+                                    strcmp(o->kind, "mq") == 0 ? "have it open" : "wait at it");
         out->precious = messages > 0;
         if (messages)
                 return left_verdict(out, IPW_LEFT_UNUSED, "nobody uses it now, and %lld messages are in it that nobody has read",
