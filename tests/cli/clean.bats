@@ -81,7 +81,13 @@ teardown() { rm -f "/dev/shm$SEM" "/dev/shm/sem.${SEM#/}"; ipcrm -M "$KEY" 2>/de
 	kill -KILL "${job[listener]}"
 	wait "${job[listener]}" || true
 	touch -hd "1 hour ago" "$D/run/below/sock"
-	XDG_RUNTIME_DIR=$D/run run ipcway clean
+	# not over the memory of others, whose leases and opens it would meet
+	for way in "" "--user --map-root-user"; do
+		export XDG_RUNTIME_DIR=$D/run
+		run unshare $way --mount sh -c 'mount -t tmpfs none /dev/shm && exec timeout -k 1 15 "$0" clean' "$IPCWAY"
+		[[ $output == *ADDRESS* ]] && break
+	done
+	[[ $output == *ADDRESS* ]] || skip "no namespaces for this user"
 	[[ $output == *"unix:$D/run/below/sock "*orphan* ]]
 	[[ $output != *"fifo:$D/in "* ]]
 	run ipcway clean "fifo:$D/in"
