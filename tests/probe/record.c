@@ -3,6 +3,7 @@
  * Makes a small machine in namespaces of its own, whose processes are blocked on purpose, and records it.
  *      record MACHINE > tests/fuzz/corpus/machine/MACHINE      then: replay that > tests/probe/MACHINE.txt, and read it
  *      record --check MACHINE      is what is said of the recorded one what is said of the real one? 77: there are no namespaces for this user
+ *      record --in MACHINE COMMAND [ARGUMENT]...      runs that there; files that it names are as they are outside
  * Machines: waits, every kind of wait and two deadlocks; names, what others may call things; user, what an ordinary user sees of root's.
  */
 #include <arpa/inet.h>
@@ -90,7 +91,7 @@ static void make_waits(void)
         must(bind(listener, (void *)&port, sizeof(port)), "bind");
         must(listen(listener, 1), "listen");
         must(connect(connection, (void *)&port, sizeof(port)), "connect");
-        must(accept(listener, NULL, NULL), "accept"); /* the recorder has that end and is not seen */
+        must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept"); /* the recorder has that end and is not seen */
 }
 
 static void reader(void)
@@ -482,11 +483,46 @@ static void mount_own(void)
                 _exit(CANNOT);
 }
 
-static int be_machine(const struct plan *kind, bool checks)
+/* What a path leads to now, it leads to when other things are mounted there. */
+static char *keep_file(char *path)
 {
-        FILE *out = fdopen(must(dup(STDOUT_FILENO), "standard output"), "w");
-        int null = must(open("/dev/null", O_RDWR | O_CLOEXEC), "/dev/null"), r;
+        char *kept = NULL;
+        int fd = strchr(path, '/') ? open(path, O_PATH) : -1;
 
+        if (fd < 0)
+                return path;
+        return asprintf(&kept, "/proc/self/fd/%d", fd) < 0 ? path : kept;
+}
+
+static int run_in(char **command, int out)
+{
+        const int made[] = { first[0], first[1], second[0], second[1], pair[0],  pair[1],
+                             locks[0], locks[1], locks[2],  queue,     listener, connection };
+        pid_t pid;
+
+        if (geteuid() != 0)
+                return CANNOT; /* with execve(2) it would lose the rights that the others have here, and may not look into them */
+        for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+                if (made[i] > STDERR_FILENO) /* those who need it have it */
+                        (void)close(made[i]);
+        pid = fork_child();
+        if (pid == 0) {
+                (void)dup2(out, STDOUT_FILENO);
+                (void)dup2(out, STDERR_FILENO);
+                (void)execvp(command[0], command);
+                _exit(127);
+        }
+        return reap(pid);
+}
+
+static int be_machine(const struct plan *kind, bool checks, char **command)
+{
+        int out = must(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "standard output");
+        int null = must(open("/dev/null", O_RDWR | O_CLOEXEC), "/dev/null"), r;
+        FILE *f = fdopen(must(fcntl(out, F_DUPFD_CLOEXEC, 3), "standard output"), "w");
+
+        for (char **word = command; word && *word; word++)
+                *word = keep_file(*word);
         mount_own();
         must(chdir("/tmp"), "/tmp");
         (void)dup2(null, STDIN_FILENO);
@@ -494,24 +530,25 @@ static int be_machine(const struct plan *kind, bool checks)
         kind->make();
         for (const struct person *p = kind->people; p->name; p++)
                 start(p);
-        r = record(kind, checks, out);
-        (void)fclose(out);
+        r = command ? run_in(command, out) : record(kind, checks, f);
+        (void)fclose(f);
         return r;
 }
 
 int main(int argc, char **argv)
 {
-        bool checks = argc > 1 && strcmp(argv[1], "--check") == 0;
+        bool checks = argc > 1 && strcmp(argv[1], "--check") == 0, in = argc > 3 && strcmp(argv[1], "--in") == 0;
         pid_t pid;
 
         for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
-                if (argc != 2 + checks || strcmp(argv[1 + checks], plans[i].name) != 0)
+                if ((argc != 2 + checks && !in) || strcmp(argv[1 + (checks || in)], plans[i].name) != 0)
                         continue;
+                keep_only(-1, -1);
                 own_machine(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS);
                 pid = fork_first();
                 if (pid == 0)
-                        _exit(be_machine(&plans[i], checks));
+                        _exit(be_machine(&plans[i], checks, in ? argv + 3 : NULL));
                 return reap(pid);
         }
-        errx(2, "usage: record [--check] waits|names|user");
+        errx(2, "usage: record [--check|--in] waits|names|user [COMMAND...]");
 }
