@@ -72,7 +72,7 @@ static int find_room(struct writer *w, struct tail *t, size_t size, uint64_t seq
                 fresh = true;
         }
         if (fresh)
-                log_drop_old(w);
+                (void)log_drop_old(w);
         return 0;
 }
 
@@ -198,6 +198,14 @@ static ssize_t append_locked(struct writer *w, const struct ipw_message *m, size
         return r;
 }
 
+/* On a full disk, what is old goes first. */
+static ssize_t append_or_drop(struct writer *w, const struct ipw_message *m, size_t n, size_t size)
+{
+        ssize_t r = append_locked(w, m, n, size);
+
+        return (r == -ENOSPC || r == -EDQUOT) && log_drop_old(w) > 0 ? append_locked(w, m, n, size) : r;
+}
+
 ssize_t log_append(struct writer *w, const struct ipw_message *m, size_t n, unsigned flags)
 {
         ssize_t count, r;
@@ -207,11 +215,11 @@ ssize_t log_append(struct writer *w, const struct ipw_message *m, size_t n, unsi
         if (count < 0)
                 return count;
         if (w->alone)
-                return append_locked(w, m, (size_t)count, size);
+                return append_or_drop(w, m, (size_t)count, size);
         r = log_lock(w->log.control, F_WRLCK, LOG_LOCK_APPEND, flags & LINK_SLEEP);
         if (r < 0)
                 return r;
-        r = append_locked(w, m, (size_t)count, size);
+        r = append_or_drop(w, m, (size_t)count, size);
         (void)log_lock(w->log.control, F_UNLCK, LOG_LOCK_APPEND, false);
         return r;
 }

@@ -443,6 +443,13 @@ static int join(struct receiver *v, const struct request *request, struct ipw_wh
         case EAGAIN:
                 return why_set(why, EAGAIN, "log:%s: another receiver holds the lock on share %s (lslocks shows which)", v->log.path,
                                v->name);
+        case ENOSPC:
+        case EDQUOT:
+                return why_set(
+                        why, -r,
+                        "log:%s: no space is left for the position of share %s, which takes 8 KiB; free some (keep-size= bounds a log), or read with "
+                        "SUB, which writes nothing",
+                        v->log.path, v->name);
         case EBADMSG:
                 return why_set(
                         why, EBADMSG,

@@ -127,7 +127,7 @@ static int drop_segment(struct writer *w, const uint64_t *list, const char *name
         return r;
 }
 
-void log_drop_old(struct writer *w)
+size_t log_drop_old(struct writer *w)
 {
         struct log_needs needs = { .first = UINT64_MAX };
         _cleanup_(freep)
@@ -135,21 +135,24 @@ void log_drop_old(struct writer *w)
         uint64_t total = 0;
         char name[LOG_NAME];
         struct stat st;
+        size_t gone = 0;
         ssize_t n, i;
 
         if ((!w->keep_size && !w->keep_age) || (!w->drop_any && log_shares_need(&w->log, &needs) < 0))
-                return;
+                return 0;
         n = log_segments(w->log.dir, &list);
         for (i = 0; i < n; i++) {
                 log_segment_name(name, list[i]);
                 if (sys_fstatat("how large is it", w->log.dir, name, &st) < 0)
-                        return;
+                        return 0;
                 total += (uint64_t)st.st_size;
         }
-        for (i = 0; i + 1 < n && list[i + 1] <= needs.first && is_old(w, list + i, total) == 1; i++) {
+        for (i = 0; i + 1 < n && list[i] < w->segment && list[i + 1] <= needs.first && is_old(w, list + i, total) == 1; i++) {
                 log_segment_name(name, list[i]);
                 if (sys_fstatat("what is gained", w->log.dir, name, &st) < 0 || drop_segment(w, list + i, name) < 0)
-                        return;
+                        break;
                 total -= (uint64_t)st.st_size;
+                gone++;
         }
+        return gone;
 }

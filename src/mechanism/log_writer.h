@@ -80,8 +80,8 @@ int log_find_limit(struct writer *);
 int log_put_seal(struct writer *, struct tail *);
 /* Begins with `first`, which is the sequence that is due, or a later one. */
 int log_next_segment(struct writer *, struct tail *, uint64_t first);
-/* The oldest first, until one must stay. What goes wrong here is tried again when the next segment begins. */
-void log_drop_old(struct writer *);
+/* The oldest first, until one must stay: how many went. What goes wrong here is tried again when the next segment begins. */
+size_t log_drop_old(struct writer *);
 
 /* ---- records, and stable storage ------------------------------------------------------------------------------------------------------- */
 

@@ -669,6 +669,65 @@ static void test_full_and_broken_disks(void **state)
         }
 }
 
+static const char *is_full; /* for what begins so */
+
+/* There is room again when something was removed. */
+static int full_until_unlink(struct sys_call *call)
+{
+        if (strcmp(call->site->call, "unlinkat") == 0)
+                is_full = NULL;
+        if (!is_full || strncmp(call->site->call, "pwrite", 6) != 0 || strncmp(call->site->meaning, is_full, strlen(is_full)) != 0)
+                return 0;
+        call->result = -ENOSPC;
+        return 1;
+}
+
+static void test_full_with_something_old(void **state)
+{
+        static const struct sys_hook hook = { full_until_unlink, after_sync };
+        struct ipw_link *out = open_with("?segment=4K", IPW_PUB), *in;
+        int before;
+
+        fill_log(out, 1, 1000);
+        before = segments();
+        is_full = "";
+        sys_hook = &hook;
+        assert_int_equal(talk_send(out, "x", 1, 0), -ENOSPC); /* which was not told what may go */
+        sys_hook = NULL;
+        assert_int_equal(segments(), before);
+        (void)ipw_close(out);
+        out = open_with("?segment=4K&keep-size=8K", IPW_PUB);
+        is_full = "";
+        sys_hook = &hook;
+        say(out, 1001);
+        sys_hook = NULL;
+        assert_true(segments() <= 3);
+        assert_true(talk_stats(out).dropped > 100);
+        in = open_with("?from=1001", IPW_SUB);
+        expect(in, 1001);
+        (void)ipw_close(in);
+        (void)ipw_close(out);
+}
+
+/* Of a segment that cannot be begun there is no more than its name, and the one before it is still the last. */
+static void test_full_at_a_new_segment(void **state)
+{
+        static const struct sys_hook hook = { full_until_unlink, after_sync };
+        struct ipw_link *out = open_with("?segment=4K&keep-size=1", IPW_PUB);
+        char text[3000] = { 0 };
+
+        assert_int_equal(talk_send(out, text, sizeof(text), 0), sizeof(text));
+        is_full = "what a segment begins with";
+        sys_hook = &hook;
+        assert_int_equal(talk_send(out, text, sizeof(text), 0), -ENOSPC);
+        sys_hook = NULL;
+        assert_int_equal(talk_stats(out).dropped, 0);
+        assert_int_equal(talk_send(out, text, sizeof(text), 0), sizeof(text));
+        assert_int_equal(talk_stats(out).dropped, 1);
+        assert_int_equal(segments(), 1);
+        (void)ipw_close(out);
+}
+
 static void test_a_file_may_not_grow(void **state)
 {
         struct ipw_link *out, *in = open_with("", IPW_SUB);
@@ -992,6 +1051,8 @@ int main(void)
                 cmocka_unit_test_setup(test_torn_at_every_byte, fresh),
                 cmocka_unit_test_setup(test_killed_at_every_call, fresh),
                 cmocka_unit_test_setup(test_full_and_broken_disks, fresh),
+                cmocka_unit_test_setup(test_full_with_something_old, fresh),
+                cmocka_unit_test_setup(test_full_at_a_new_segment, fresh),
                 cmocka_unit_test_setup(test_a_file_may_not_grow, fresh),
                 cmocka_unit_test_setup(test_deferred, fresh),
                 cmocka_unit_test_setup(test_a_failed_sync_ends_it, fresh),
