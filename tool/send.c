@@ -246,10 +246,20 @@ static int check(const struct arguments *a)
         return DONE;
 }
 
+/* Opening a log for writing mends its end. That is no fault of ours, and not to be hidden. */
+static void tell_mended(const struct talk *t)
+{
+        struct ipw_stats stats = { 0 };
+
+        if (ipw_link_stats(t->link, &stats) == 0 && stats.discarded)
+                say_note("%s: a killed writer had left its last record half written; that was cut off", t->target->text);
+}
+
 static int talk_over(struct talk *t, const struct arguments *a, int fd)
 {
         int words = a->count - 1 + a->rest_count, status;
 
+        tell_mended(t);
         if (set.file)
                 status = send_file(t, fd, fd == STDIN_FILENO ? "stdin" : set.file);
         else if (words || a->dashes)

@@ -43,6 +43,19 @@ setup_file() { command -v python3 >/dev/null || skip "no python3"; }
 	is_in three "$output"
 }
 
+@test "what a killed writer left half written is cut off, and told" {
+	ipcway pub "log:$D/log" one two
+	truncate -s -1 "$D/log/00000000000000000001.log"
+	run -0 --separate-stderr ipcway sub "log:$D/log" --idle 0
+	[ "$output" = one ]
+	run -0 ipcway pub "log:$D/log" three
+	is_in "left its last record half written; that was cut off" "$output"
+	run -0 ipcway pub "log:$D/log" four
+	[ -z "$output" ]
+	run -0 ipcway log dump "$D/log"
+	[ "$output" = $'1\t3\tone\n2\t5\tthree\n3\t4\tfour' ]
+}
+
 @test "check, dump and repair" {
 	seq 1 2000 | ipcway pub "log:$D/log?segment=8K"
 	run -0 ipcway log check "$D/log"
