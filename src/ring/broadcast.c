@@ -81,6 +81,15 @@ bool broadcast_is_held_up(const struct ring *r, uint64_t at, uint64_t most)
         return false;
 }
 
+bool broadcast_gave_room(const struct ring *r)
+{
+        catch_up(); /* our cursor is seen by who was as far as we were and asks after this, or we see theirs */
+        for (uint64_t left = listed(r) & ~r->bit; left; left &= left - 1)
+                if (load_acquire(&r->cursors[__builtin_ctzll(left)].at) - r->take.was - 1 > INT64_MAX) /* there, or behind that */
+                        return false;
+        return true;
+}
+
 bool broadcast_is_ours(const struct ring *r)
 {
         atomic_thread_fence(memory_order_acquire); /* what was read was read before this look */

@@ -255,6 +255,7 @@ static always_inline int commit_taken(struct ring *r, uint64_t at)
 {
         if (r->cursors && unlikely(!broadcast_is_ours(r)))
                 return -ESTALE;
+        r->take.was = r->take.at;
         return commit(r, &r->take, &r->words->reader, r->taken, at);
 }
 

@@ -35,6 +35,7 @@ struct ring {
         struct ring_side {
                 bool alone;             /* nobody else is on this side, or nobody there minds: no lock */
                 uint64_t at;            /* alone: where we are */
+                uint64_t was;           /* receiving of a broadcast: where we were before that */
                 uint64_t lap;           /* where the lap began that we were last seen in */
                 uint64_t other;         /* the other side's word as last seen: it only grows */
                 uint64_t holder;        /* after -EBUSY */
@@ -120,6 +121,11 @@ void broadcast_use(struct ring *, void *memory, const struct ring_shape *, uint3
 uint64_t broadcast_least(const struct ring *, uint64_t tail, uint64_t at);
 /* Without a barrier: is any receiver further behind than that? */
 bool broadcast_is_held_up(const struct ring *, uint64_t at, uint64_t most);
+/*
+ * Were we the last of those who hold up the senders, until we took something just now? Two who ask at once are not both told that it was the other. Else who waits for
+ * room is better left asleep: there is none yet.
+ */
+bool broadcast_gave_room(const struct ring *);
 /* Nobody took us for dead, and nobody has our place. */
 bool broadcast_is_ours(const struct ring *);
 /* Which slot of those that receive is furthest behind, and how many bytes that is: -1: nobody receives. */

@@ -357,7 +357,7 @@ static never_inline ssize_t taken_from_waiters(struct shared_link *l, struct way
         share_wake(&l->share, w->unlocked, SHARE_ALL);
         if (unlikely(w->chosen))
                 pass_on(l, w);
-        if (n > 0)
+        if (n > 0 && anyone_waits(&w->ring.words->emptied) && (!w->to_all || broadcast_gave_room(&w->ring)))
                 share_wake(&l->share, &w->ring.words->emptied, SHARE_ALL);
         settle(l, w, IPW_RECV, n);
         return n;

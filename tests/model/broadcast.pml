@@ -7,13 +7,14 @@
  * The ring holds ROOM messages; positions count on, and a cell remembers which message lies in it.
  *
  * To hold: who has joined gets every message from where it begins, in order, whole, and nothing else (the cell it reads holds that very number). A sender that waits
- * is woken when the one that it waits for moves, leaves or is found dead (an invalid end state). Without receivers it never waits.
+ * is woken when the last one that it waits for moves, leaves or is found dead (an invalid end state). Without receivers it never waits.
  *
  *      -DJOIN_ONCE       a mutant: the cursor is not stored again after the receiver is listed. Must fail.
  *      -DLISTED_FIRST    a mutant: it is listed before its first cursor is stored: what an earlier tenant has left is believed. Must fail.
  *      -DNO_FENCE        a mutant: the sender looks at the list while its tail is on its way. Must fail.
  *      -DUNCOMMITTED     a mutant: with nobody listed, the sender counts on what it has written and not yet committed. Must fail.
  *      -DNO_WAKE         a mutant: who has joined does not wake a sender that waits for its first cursor. Must fail.
+ *      -DASKS_EARLY      a mutant: who has taken something looks how far the other is while its own cursor is on its way. Must fail.
  *      -DNO_MEND_WAKE    a mutant: who finds a receiver dead does not wake the sender. Must fail.
  */
 #define MESSAGES 6
@@ -122,20 +123,39 @@ inline perish(me)
         fi
 }
 
+/* Is the other no further than we were? Then there is no room yet, and the sender sleeps on. */
+inline ask(me)
+{
+        held_up = listed[1 - me];
+        held_up = held_up && cursor[1 - me] < next
+}
+
 inline take_one(me)
 {
         atomic { next < tail -> got = cell[next % ROOM] };
         perish(me);
         assert(got == next && cell[next % ROOM] == next); /* it was, and still is, what belongs there */
         next++;
+#ifdef ASKS_EARLY
+        ask(me);
+        perish(me);
+        cursor[me] = next;
+#else
         cursor[me] = next;
         perish(me);
-        wake()
+        ask(me);
+#endif
+        perish(me);
+        if
+        :: held_up
+        :: !held_up -> wake()
+        fi
 }
 
 proctype stays()
 {
         byte next = 0, got;
+        bool held_up;
 
         do
         :: next == MESSAGES -> break
@@ -150,6 +170,7 @@ out:
 proctype joins()
 {
         byte next, got, taken = 0;
+        bool held_up;
 
         perish(1);
 #ifndef LISTED_FIRST

@@ -156,6 +156,32 @@ static void test_the_slowest_counts(void **state)
         free(w.memory);
 }
 
+/* Who makes room is the last of those that are furthest behind, when it gets on. */
+static void test_who_gives_room(void **state)
+{
+        struct world w;
+
+        make(&w, 0);
+        join(&w, 0);
+        join(&w, 2);
+        for (int n = 0; n < 4; n++)
+                assert_int_equal(put(&w, 100, n), 1);
+        assert_int_equal(take(&w, 0, 0), 100);
+        assert_false(broadcast_gave_room(&w.in[0])); /* the other is where it was */
+        assert_int_equal(take(&w, 2, 0), 100);
+        assert_true(broadcast_gave_room(&w.in[2]));
+        assert_int_equal(take(&w, 2, 1), 100);
+        assert_int_equal(take(&w, 2, 2), 100);
+        assert_false(broadcast_gave_room(&w.in[2])); /* ahead of the other already */
+        assert_int_equal(take(&w, 0, 1), 100);
+        assert_true(broadcast_gave_room(&w.in[0]));
+        assert_int_equal(take(&w, 2, 3), 100);
+        assert_false(broadcast_gave_room(&w.in[2]));
+        leave(&w, 0);
+        assert_true(broadcast_gave_room(&w.in[2])); /* alone */
+        free(w.memory);
+}
+
 /* What lay in the cursor before means nothing, and where a reader begins everything is still there. */
 static void test_join(void **state)
 {
@@ -425,10 +451,10 @@ static void test_stopped_and_killed(void **state)
         remove_it();
 }
 
-/* A writer in somebody's own loop is told when the reader that it waits for gets on, and when it dies. */
+/* A writer in somebody's own loop is told when the last reader that it waits for gets on, and when it dies. */
 static void test_a_loop_is_told(void **state)
 {
-        struct ipw_link *out = open_with("?size=4K", IPW_PUB), *in = open_with("", IPW_SUB);
+        struct ipw_link *out = open_with("?size=4K", IPW_PUB), *in = open_with("", IPW_SUB), *second = open_with("", IPW_SUB);
         struct ipw_message m = { .data = data, .capacity = sizeof(data) };
         struct pollfd p;
         pid_t pid;
@@ -438,8 +464,13 @@ static void test_a_loop_is_told(void **state)
         assert_true(fill_up(out) > 20);
         assert_int_equal(poll(&p, 1, 0), 0);
         assert_int_equal(ipw_recv(in, &m, 0), 100);
+        assert_int_equal(poll(&p, 1, 0), 0); /* there is no room before the other gets on, too */
+        assert_int_equal(ipw_recv(second, &m, 0), 100);
         assert_int_equal(poll(&p, 1, PATIENCE), 1);
         assert_int_equal(talk_send(out, data, 100, 0), 100);
+        (void)ipw_close(second);
+        assert_int_equal(poll(&p, 1, PATIENCE), 1);
+        (void)fill_up(out);
         (void)ipw_close(in);
         assert_int_equal(poll(&p, 1, PATIENCE), 1);
         pid = reader(0);
@@ -495,6 +526,7 @@ int main(void)
                 cmocka_unit_test(test_all_get_all),
                 cmocka_unit_test(test_nobody_receives),
                 cmocka_unit_test(test_the_slowest_counts),
+                cmocka_unit_test(test_who_gives_room),
                 cmocka_unit_test(test_join),
                 cmocka_unit_test(test_joins_slowly),
                 cmocka_unit_test(test_short_room_and_loans),
