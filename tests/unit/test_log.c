@@ -132,8 +132,22 @@ static void test_batches(void **state)
         (void)ipw_close(out);
 }
 
+static void after_any(struct sys_call *call)
+{
+}
+
+/* It sleeps until something happens, and not to look again. */
+static int without_end(struct sys_call *call)
+{
+        if (strcmp(call->site->call, "ppoll") == 0)
+                CHILD_CHECK(strstr(call->arguments, ", -1 ns"));
+        CHILD_CHECK(strstr(call->site->call, "sleep") == NULL);
+        return 0;
+}
+
 static void test_a_sleeper_wakes(void **state)
 {
+        static const struct sys_hook hook = { without_end, after_any };
         struct ipw_link *out = open_with("?segment=4K", IPW_PUB);
         pid_t pid = fork_child();
 
@@ -142,6 +156,7 @@ static void test_a_sleeper_wakes(void **state)
                 char text[400];
                 struct ipw_message m = { .data = text, .capacity = sizeof(text) };
 
+                sys_hook = &hook;
                 for (int i = 0; i < 100; i++)
                         CHILD_CHECK(ipw_recv(in, &m, IPW_FOREVER) == 300);
                 (void)ipw_close(in);
@@ -205,14 +220,10 @@ static int stop_at_sync(struct sys_call *call)
         return 0;
 }
 
-static void after_sync(struct sys_call *call)
-{
-}
-
 /* Two wait for the sync of a third, which is killed in it: one asleep without end, one that looks at its time. */
 static void test_killed_in_its_sync(void **state)
 {
-        static const struct sys_hook hook = { stop_at_sync, after_sync };
+        static const struct sys_hook hook = { stop_at_sync, after_any };
         struct ipw_link *in = open_with("", IPW_SUB);
         pid_t pids[3];
         int status;
@@ -265,7 +276,7 @@ static int append_meanwhile(struct sys_call *call)
 /* Who has met another in a sync waits with the next one for who is about to come, and one sync does for both. Who is alone waits for nobody. */
 static void test_one_sync_for_who_comes(void **state)
 {
-        static const struct sys_hook stop = { stop_at_sync, after_sync }, append = { append_meanwhile, after_sync };
+        static const struct sys_hook stop = { stop_at_sync, after_any }, append = { append_meanwhile, after_any };
         struct ipw_link *out = open_with("?ack=disk", IPW_PUB);
         pid_t pid;
         int status;
@@ -684,7 +695,7 @@ static int full_until_unlink(struct sys_call *call)
 
 static void test_full_with_something_old(void **state)
 {
-        static const struct sys_hook hook = { full_until_unlink, after_sync };
+        static const struct sys_hook hook = { full_until_unlink, after_any };
         struct ipw_link *out = open_with("?segment=4K", IPW_PUB), *in;
         int before;
 
@@ -712,7 +723,7 @@ static void test_full_with_something_old(void **state)
 /* Of a segment that cannot be begun there is no more than its name, and the one before it is still the last. */
 static void test_full_at_a_new_segment(void **state)
 {
-        static const struct sys_hook hook = { full_until_unlink, after_sync };
+        static const struct sys_hook hook = { full_until_unlink, after_any };
         struct ipw_link *out = open_with("?segment=4K&keep-size=1", IPW_PUB);
         char text[3000] = { 0 };
 
