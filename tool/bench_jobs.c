@@ -311,10 +311,19 @@ static void situation(struct situations *all, struct situation s)
                 all->s[all->n++] = s;
 }
 
+/* A core for each side, where there are two. */
+static enum bench_place usual_place(void)
+{
+        int cpus[2];
+
+        return bench_place_find(BENCH_OTHER_CORE, cpus) == 0 ? BENCH_OTHER_CORE : BENCH_FREE;
+}
+
 static void usual_situations(struct situations *all, int quick)
 {
         static const size_t sizes[] = { 8, 64, 1024, 8192, 65536, 1 << 20, 4 << 20 };
-        struct situation s = { BENCH_PING_PONG, BENCH_SLEEPING, BENCH_OTHER_CORE, 64, 1, 1, 0, USUAL_RATE };
+        const enum bench_place place = usual_place();
+        struct situation s = { BENCH_PING_PONG, BENCH_SLEEPING, place, 64, 1, 1, 0, USUAL_RATE };
 
         situation(all, s);
         if (!quick) {
@@ -323,7 +332,7 @@ static void usual_situations(struct situations *all, int quick)
                 s.wait = BENCH_SLEEPING;
                 s.place = BENCH_SAME_CORE, situation(all, s);
                 s.place = BENCH_OTHER_SOCKET, situation(all, s);
-                s.place = BENCH_OTHER_CORE;
+                s.place = place;
                 s.size = 1024, situation(all, s);
                 s.size = 65536, situation(all, s);
                 s.size = 64;
@@ -392,7 +401,8 @@ static int read_sizes(const char *list, size_t *out, unsigned *n)
 
 static int asked_situations(struct situations *all, const struct bench_wish *w)
 {
-        int shapes[16] = { BENCH_PING_PONG, BENCH_RATE, BENCH_ONE_WAY }, waits[16] = { BENCH_SLEEPING }, places[16] = { BENCH_OTHER_CORE };
+        int shapes[16] = { BENCH_PING_PONG, BENCH_RATE, BENCH_ONE_WAY }, waits[16] = { BENCH_SLEEPING },
+            places[16] = { (int)usual_place() };
         unsigned n_shapes = 3, n_waits = 1, n_places = 1, n_sizes = 1;
         int several = w->senders > 1 || w->receivers > 1 || w->to_all;
         size_t sizes[16] = { 64 };

@@ -122,6 +122,7 @@ struct player {
         struct bench_shared *shared;
         unsigned me;
         char *buffer;
+        int alone;    /* on its processor: it may look again and again without being in the way of who receives */
         int64_t spun; /* ns in which a sender waited for the time to come */
 };
 
@@ -222,7 +223,7 @@ static int64_t due(const struct player *p, const struct bench_order *o, unsigned
 
 static void wait_until(struct player *p, int64_t when)
 {
-        int64_t now = bench_clock->now(), margin = p->play->job->cell.place == BENCH_SAME_CORE ? 0 : bench_clock->margin;
+        int64_t now = bench_clock->now(), margin = p->alone ? bench_clock->margin : 0;
 
         if (p->c->wait != BENCH_POLLING && when - now > margin) {
                 bench_clock->sleep_until(when - margin);
@@ -370,6 +371,7 @@ void bench_player(struct bench_play *play, unsigned me, int control)
         struct player p = { .play = play, .c = &play->channel, .shared = play->shared, .me = me };
         struct bench_report report;
         struct bench_order order;
+        cpu_set_t set;
 
         (void)prctl(PR_SET_TIMERSLACK, 1);
         p.buffer = aligned_alloc(4096, (p.c->size * p.c->batch + 4095) / 4096 * 4096);
@@ -377,6 +379,9 @@ void bench_player(struct bench_play *play, unsigned me, int control)
                 trouble("%zu bytes of memory: %s", p.c->size * p.c->batch, strerror(errno));
         memset(p.buffer, '@', (p.c->size * p.c->batch + 4095) / 4096 * 4096);
         pin(play, me);
+        CPU_ZERO(&set);
+        p.alone = play->job->cell.place != BENCH_SAME_CORE &&
+                  (play->cpus[0] >= 0 || (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1));
         p.c->way->join(p.c, (int)me);
         if (send(control, "j", 1, MSG_NOSIGNAL) == 1)
                 while (recv(control, &order, sizeof(order), 0) == sizeof(order)) {
