@@ -55,7 +55,8 @@ static void for_ever(void)
 
 /* ---- waits ------------------------------------------------------------------------------------------------------------------------------------- */
 
-static int first[2], second[2], pair[2], locks[3], queue, sysv_queue, set, listener, connection;
+static int first[2], second[2], pair[2], records[2], locks[3];
+static int queue, sysv_queue, set, listener, connection, event, memory, datagrams, packets;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void make_semaphore(const char *name, unsigned value)
@@ -70,12 +71,20 @@ static void make_semaphore(const char *name, unsigned value)
 static void make_waits(void)
 {
         struct sockaddr_in port = { .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "/tmp/datagrams" };
         static const char *const files[] = { "/tmp/one", "/tmp/two", "/tmp/three" };
         struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 
         must(pipe(first), "pipe");
         must(pipe(second), "pipe");
         must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+        must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, records), "socketpair");
+        event = must(eventfd(0, EFD_CLOEXEC), "eventfd");
+        memory = must(shm_open("/state", O_CREAT | O_RDWR, 0600), "shm_open");
+        must(ftruncate(memory, 8192), "ftruncate");
+        datagrams = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        must(bind(datagrams, (void *)&name, sizeof(name)), name.sun_path);
+        must(shmget(0x4711, 4096, IPC_CREAT | 0600), "shmget");
         for (int i = 0; i < 3; i++) {
                 locks[i] = must(open(files[i], O_CREAT | O_RDWR, 0600), files[i]);
                 must(flock(locks[i], LOCK_EX), files[i]);
@@ -92,6 +101,8 @@ static void make_waits(void)
         must(listen(listener, 1), "listen");
         must(connect(connection, (void *)&port, sizeof(port)), "connect");
         must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept"); /* the recorder has that end and is not seen */
+        packets = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        must(bind(packets, (void *)&port, sizeof(port)), "bind");
 }
 
 static void reader(void)
@@ -151,13 +162,13 @@ static void polls(void)
 
 static void epolls(void)
 {
-        struct epoll_event event = { .events = EPOLLIN };
+        struct epoll_event wanted = { .events = EPOLLIN };
         int epoll;
 
         keep_only(pair[1], -1);
         epoll = epoll_create1(0);
-        (void)epoll_ctl(epoll, EPOLL_CTL_ADD, pair[1], &event);
-        (void)epoll_wait(epoll, &event, 1, 600000);
+        (void)epoll_ctl(epoll, EPOLL_CTL_ADD, pair[1], &wanted);
+        (void)epoll_wait(epoll, &wanted, 1, 600000);
 }
 
 static void accepts(void)
@@ -219,6 +230,57 @@ static void holds_mutex(void)
         (void)pthread_mutex_lock(&mutex);
         (void)pthread_create(&thread, NULL, wants_mutex, NULL);
         for_ever();
+}
+
+static void receives_record(void)
+{
+        char byte;
+
+        keep_only(records[0], -1);
+        (void)recv(records[0], &byte, 1, 0);
+}
+
+static void counts(void)
+{
+        uint64_t count;
+
+        keep_only(event, records[1]);
+        (void)read(event, &count, sizeof(count));
+}
+
+static void receives_datagram(void)
+{
+        char byte;
+
+        keep_only(datagrams, -1);
+        (void)recv(datagrams, &byte, 1, 0);
+}
+
+static void receives_packet(void)
+{
+        char byte;
+
+        keep_only(packets, event);
+        (void)recv(packets, &byte, 1, 0);
+}
+
+static void maps(void)
+{
+        keep_only(memory, -1);
+        (void)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+        (void)shmat(shmget(0x4711, 0, 0), NULL, 0);
+        for_ever();
+}
+
+static void reads_fifo(void)
+{
+        char byte;
+        int fd;
+
+        keep_only(-1, -1);
+        (void)mkfifo("/tmp/line", 0600);
+        fd = open("/tmp/line", O_RDWR);
+        (void)read(fd, &byte, 1);
 }
 
 static void opens(void)
@@ -324,12 +386,12 @@ static void user_locks(void)
 static void user_event(void)
 {
         char eight[8];
-        int event;
+        int own;
 
         keep_only(-1, -1);
         be_nobody();
-        event = eventfd(0, 0);
-        (void)read(event, eight, sizeof(eight));
+        own = eventfd(0, 0);
+        (void)read(own, eight, sizeof(eight));
 }
 
 /* ---- all --------------------------------------------------------------------------------------------------------------------------------------- */
@@ -354,6 +416,12 @@ static const struct person {
               { "mutex", "futex(2)", holds_mutex },
               { "opens", "open(2)", opens },
               { "signal", "sigwait(3)", waits_signal },
+              { "sequence", "recv(2)", receives_record },
+              { "eventfd", "read(2)", counts },
+              { "datagram", "recv(2)", receives_datagram },
+              { "packet", "recv(2)", receives_packet },
+              { "maps", "pause(2)", maps },
+              { "line", "read(2)", reads_fifo },
               { 0 } },
   names[] = { { ODD, "read(2)", reads_odd },
               { "(", "mq_receive(3)", receives_odd },
