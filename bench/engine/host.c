@@ -185,6 +185,7 @@ static void set_channel(struct bench_play *play, const struct bench_job *job)
 static int start(struct bench_play *play, char why[BENCH_TEXT_VERDICT])
 {
         int controls[BENCH_PROCESSES], pair[2];
+        sigset_t ending, before;
         pid_t parent = getpid();
 
         for (unsigned i = 0; i < play->processes; i++) {
@@ -198,9 +199,13 @@ static int start(struct bench_play *play, char why[BENCH_TEXT_VERDICT])
                 controls[i] = pair[1];
         }
         (void)fflush(NULL);
+        sigemptyset(&ending);
+        sigaddset(&ending, SIGTERM);
+        (void)sigprocmask(SIG_BLOCK, &ending, &before); /* until the host waits for it: what comes before must not be lost */
         play->host = fork();
         if (play->host == 0)
                 be_host(play, controls, parent);
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
         for (unsigned i = 0; i < play->processes; i++)
                 (void)close(controls[i]);
         if (play->host > 0)
