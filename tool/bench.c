@@ -191,12 +191,26 @@ static int measure(struct bench_run *run)
 
 /* ---- what comes of it ----------------------------------------------------------------------------------------------------------------------------- */
 
+/* Is what is kept a longer run of the same machine? Then a short one is not to take its place. */
+static int is_better(const char *path, const struct bench_run *run)
+{
+        struct bench_run *kept;
+        int better;
+
+        if (bench_load(&kept, path, NULL) < 0)
+                return 0;
+        better = kept->n > run->n && strcmp(kept->machine.processor, run->machine.processor) == 0 &&
+                 strcmp(kept->machine.kernel, run->machine.kernel) == 0 && strcmp(kept->machine.version, run->machine.version) == 0;
+        bench_free(kept);
+        return better;
+}
+
 /* What fails here fails silently: nobody asked for it, and `advise` says that it has none. */
 static void keep(const struct bench_run *run)
 {
         char path[PATH_MAX], *slash;
 
-        if (!run->complete || bench_cache_path(path, sizeof(path)) < 0)
+        if (!run->complete || bench_cache_path(path, sizeof(path)) < 0 || (set.wish.quick && is_better(path, run)))
                 return;
         for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = 0;

@@ -9,7 +9,7 @@
 #include "engine.h"
 #include "statistics.h"
 
-enum { JUDGED_FROM = 7 /* rounds: fewer say too little */, TRIES = 4, GROWN_MOST = 8 << 20, BYTES_MOST = 1 << 30 };
+enum { JUDGED_FROM = 7 /* rounds: fewer say too little */, TRIES = 4, RATE_MOST = 200000, GROWN_MOST = 4 << 20, BYTES_MOST = 1 << 30 };
 
 enum { P50, P90, P99, P999, P9999, PER_SECOND, NS, SEND_CPU, RECEIVE_CPU, SWITCHES, FIGURES };
 static const double parts[] = { [P50] = 0.5, [P90] = 0.9, [P99] = 0.99, [P999] = 0.999, [P9999] = 0.9999 };
@@ -85,13 +85,16 @@ static int find_count(struct bench_job *job, struct take *t, const struct bench_
         struct sum s;
         int r = 0;
 
+        most = (t->play.shared->grows ? GROWN_MOST : BYTES_MOST) / c->size / step * step;
+        most = most < step ? step : most;
         if (c->shape == BENCH_RATE) {
-                t->count = (uint64_t)(c->rate * plan->rate_ms / 1e3) / step * step;
+                double wanted = c->rate * plan->rate_ms / 1e3;
+
+                most = most < RATE_MOST ? most : RATE_MOST / step * step;
+                t->count = wanted > (double)most ? most : (uint64_t)wanted / step * step;
                 t->count = t->count ? t->count : step;
                 return turn(job, t, t->count < 100 * step ? t->count : 100 * step, plan, &s); /* once, to warm up */
         }
-        most = (t->play.shared->grows ? GROWN_MOST : BYTES_MOST) / c->size / step * step;
-        most = most < step ? step : most;
         t->count = most < 4 * step ? most : 4 * step;
         for (int tries = 0; r == 0 && tries < TRIES; tries++) {
                 double wanted;
