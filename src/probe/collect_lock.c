@@ -11,6 +11,22 @@
 static const char list[] = "/proc/locks";
 static const char *const kinds[] = { "posix", "ofd", "flock", "lease" }; /* by enum lock_kind */
 
+/* A flock names who took it; he may have ended since, or given it to a child and closed it. */
+static bool may_be_his(const struct ipw_probe *p, const struct lock *l)
+{
+        const struct process *process = find_process(p, l->pid);
+
+        if (l->kind != LOCK_FLOCK || l->waits || (process && process->hidden))
+                return true;
+        for (uint32_t i = 0; process && i < process->holds; i++) {
+                const struct hold *h = &p->holds.at[process->first_hold + i];
+
+                if (h->key.device == l->device && h->key.inode == l->inode)
+                        return true;
+        }
+        return false;
+}
+
 static void add_lock(struct ipw_probe *p, const struct lock *l)
 {
         struct key key = { .kind = KIND_LOCK, .device = l->device, .inode = l->inode };
@@ -22,7 +38,7 @@ static void add_lock(struct ipw_probe *p, const struct lock *l)
                 object_name(p, object, false, "");
         if (l->to != UINT64_MAX)
                 (void)snprintf(to, sizeof(to), "%" PRIu64, l->to);
-        if (l->pid > 0)
+        if (l->pid > 0 && may_be_his(p, l))
                 (void)snprintf(who, sizeof(who), " by %d", (int)l->pid);
         (void)snprintf(text, sizeof(text), "%s%s %" PRIu64 "-%s%s", l->waits ? "waits: " : "", l->exclusive ? "exclusive" : "shared",
                        l->from, to, who);
