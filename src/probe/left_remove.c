@@ -54,19 +54,22 @@ static bool is_alone(int fd)
         return sys_fcntl("has nobody come", fd, F_GETLEASE, 0) == F_WRLCK;
 }
 
-/* As address: of what has the other name now. */
+/* Of what has the other name now. */
 static void address_of(const struct ipw_probe_object *o, const char *aside, char *address, size_t room)
 {
-        const char *slash = strrchr(o->address, '/');
+        const char *slash = strrchr(o->name, '/');
+        char path[PATH_MAX], text[PATH_MAX];
 
-        (void)snprintf(address, room, "%.*s%s", (int)(slash + 1 - o->address), o->address, aside);
+        (void)snprintf(path, sizeof(path), "%.*s/%s", slash ? (int)(slash - o->name) : 0, o->name, aside);
+        address_name(path, text, sizeof(text));
+        (void)snprintf(address, room, "%s:%s", o->kind, text);
 }
 
 /* What it was judged for may have changed since: nobody finds it now, so it can be looked at in peace. */
 static bool is_as_judged(const struct ipw_left *left, const char *aside)
 {
         struct ipw_left now = { 0 };
-        char address[PATH_MAX];
+        char address[PATH_MAX + 16];
 
         if (strcmp(left->object->kind, "lock") == 0)
                 return left_has_memory(left->object->name) == 0;
