@@ -67,7 +67,7 @@ static void print_verdict(const struct ipw_probe *p, pid_t pid)
                 printf("stuck, %s: what it waits for is in a deadlock, see `ipcway deadlocks`\n", waits_sure(worst->sure));
                 return;
         case IPW_WAIT_HIDDEN:
-                printf("unknown: this user may not look into it\n");
+                printf("unknown: what it waits for may not be seen\n");
                 return;
         case IPW_WAIT_OPEN:
                 printf("no deadlock: somebody can still end this\n");

@@ -680,6 +680,23 @@ static int decode_shape(struct work *w, const struct call *c)
         return 0;
 }
 
+/* Where a thread sleeps its owner is told even where arguments are for tracers alone: "anon_pipe_write". */
+static void read_hint(struct work *w)
+{
+        struct source *s = w->probe->source;
+        struct thread *t = w->thread;
+        char path[64];
+
+        if (w->process->hidden && !t->untold)
+                return; /* of others it is "0" */
+        (void)snprintf(path, sizeof(path), "%d/task/%d/wchan", (int)w->process->pid, (int)t->tid);
+        if (s->ops->read(s, path, t->kernel, sizeof(t->kernel)) <= 0 || strspn(t->kernel, "0\n") == strlen(t->kernel))
+                t->kernel[0] = 0;
+        for (char *c = t->kernel; *c; c++)
+                if (*c <= ' ' || *c > '~')
+                        *c = 0;
+}
+
 int decode(struct ipw_probe *p, struct thread *t)
 {
         struct work w = { .probe = p, .thread = t, .process = &p->processes.at[t->process] };
@@ -692,6 +709,8 @@ int decode(struct ipw_probe *p, struct thread *t)
                 t->anybody = true;
                 return 0;
         }
+        if (t->state == HIDDEN)
+                read_hint(&w);
         if (parse_call(t->line, &number, w.a) < 0) {
                 t->state = strncmp(t->line, "-1", 2) == 0 && t->state == SLEEPS ? SLEEPS : t->state == HIDDEN ? HIDDEN : RUNS;
                 t->anybody = true;

@@ -55,7 +55,10 @@ static void add_socket(struct ipw_probe *p, const struct inet_socket *s)
         fact_text(p, object, "state", diag, state_of(s));
         if (s->tcp && s->state == TCP_LISTEN) {
                 fact_number(p, object, "callers", diag, s->waits);
-                fact_number(p, object, "callers-most", diag, s->unsent);
+                if (s->listed)
+                        fact_missing(p, object, "callers-most", diag, -EOPNOTSUPP, "this kernel does not tell");
+                else
+                        fact_number(p, object, "callers-most", diag, s->unsent);
                 return;
         }
         fact_number(p, object, "waiting", diag, s->waits);

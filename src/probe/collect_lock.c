@@ -89,4 +89,6 @@ void collect_locks(struct ipw_probe *p)
                 add_lock(p, &p->locks.at[i]);
         for (uint32_t i = 0; i < p->holds.count && p->locks.count; i++)
                 add_holder(p, &p->holds.at[i]);
+        if (p->no_locks)
+                gap(p, "file locks: this kernel does not list them (/proc/locks)");
 }

@@ -100,9 +100,12 @@ static void describe(struct sentence *s, const struct ipw_probe *p, const struct
 {
         if (t->state == STOPPED)
                 say(s, "is stopped; kill -CONT %d lets it go on", (int)p->processes.at[t->process].pid);
-        else if (t->state == HIDDEN)
-                say(s, "may not be looked into; as its user, or with CAP_SYS_PTRACE");
-        else if (!t->call[0])
+        else if (t->state == HIDDEN) {
+                say(s, t->untold ? "sleeps; this kernel does not say in which call"
+                                 : "may not be looked into; as its user, or with CAP_SYS_PTRACE");
+                if (t->kernel[0])
+                        say(s, "; the kernel's function that it sleeps in is %s", t->kernel);
+        } else if (!t->call[0])
                 say(s,
                     t->line[0] == '-' ? "sleeps in the kernel, in no system call" : "sleeps in system call %.*s, which is not known here",
                     (int)strcspn(t->line, " \n"), t->line);

@@ -131,8 +131,10 @@ static int read_inets(struct ipw_probe *p)
                 while (n > 0 && r == 0 && (line = next_line(&at))) {
                         struct inet_socket s;
 
-                        if (parse_inet(line, i < 2, &s) == 0)
-                                r = add_inet(p, &s);
+                        if (parse_inet(line, i < 2, &s) < 0)
+                                continue;
+                        s.listed = true;
+                        r = add_inet(p, &s);
                 }
         }
         return r;
@@ -167,6 +169,7 @@ int scan_locks(struct ipw_probe *p)
         ssize_t n = read_whole(p, "locks", &text);
         char *at = text.at, *line;
 
+        p->no_locks = n < 0;
         if (n < 0)
                 return has_gone(n) || may_not(n) ? 0 : (int)n;
         while ((line = next_line(&at))) {

@@ -295,8 +295,9 @@ static int look_at_thread(struct ipw_probe *p, pid_t pid, struct thread *t, stru
 
         thread_path(path, pid, t->tid, "syscall");
         seen = s->ops->read(s, path, t->line, sizeof(t->line));
-        if (seen < 0 && !may_not(seen))
+        if (seen < 0 && !may_not(seen) && seen != -ENOENT)
                 return (int)seen;
+        t->untold = seen == -ENOENT; /* unless it has gone, which its status tells, this kernel has no such file */
         t->state = RUNS;
         if (seen >= 0 && strncmp(t->line, "running", 7) == 0 && !(process && p->what & IPW_PROBE_OBJECTS))
                 return 0;

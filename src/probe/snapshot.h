@@ -101,6 +101,8 @@ struct thread {
         /* as /proc has it */
         char line[160];
         uint64_t switches; /* how often it has given up the processor of its own will */
+        bool untold;       /* HIDDEN: nobody is told in which call it sleeps */
+        char kernel[40];   /* HIDDEN: in which function of the kernel it sleeps; "" */
         /* decoded */
         const char *call, *note; /* note: "which is full" */
         char object[128];
@@ -208,6 +210,7 @@ struct ipw_probe {
         struct chunk *chunks; /* texts that stay where they are */
         int failed;           /* the first error of collect() */
         size_t hidden;
+        bool no_locks;   /* the kernel lists none, or not to us */
         bool no_sockets; /* the kernel does not tell which sockets belong together */
         bool nested;     /* there may be processes outside our pid namespace */
         bool sorted;     /* processes are, by their numbers */

@@ -41,7 +41,7 @@ struct inet_end {
 struct inet_socket {
         uint64_t inode; /* 0: no process has it any more */
         struct inet_end local, remote;
-        bool tcp;
+        bool tcp, listed;       /* listed: from a text that does not say how many may wait at a listener */
         int state;              /* as TCP counts: TCP_ESTABLISHED, TCP_LISTEN, ... */
         uint32_t waits, unsent; /* bytes; a listener's: those who wait, and how many may */
         uid_t uid;

@@ -129,6 +129,19 @@ void machine_write(const struct machine *m, FILE *f)
         }
 }
 
+unsigned machine_lacks(struct machine *m, const char *op, const char *part, int error)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < m->count; i++)
+                if (strcmp(ops[m->answers[i].op], op) == 0 && strstr(m->answers[i].key, part)) {
+                        m->answers[i].error = error;
+                        m->answers[i].size = 0;
+                        n++;
+                }
+        return n;
+}
+
 void machine_free(struct machine *m)
 {
         for (size_t i = 0; i < m->count; i++) {

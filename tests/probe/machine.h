@@ -32,6 +32,8 @@ struct machine {
 
 /* What cannot be read as above is left out. */
 void machine_read(struct machine *, const char *text, size_t size);
+/* From now on it answers so to whatever `op` is asked of what has `part` in its name; as a machine does that lacks something, or forbids it. How many answers that were. */
+unsigned machine_lacks(struct machine *, const char *op, const char *part, int error);
 void machine_write(const struct machine *, FILE *);
 void machine_free(struct machine *);
 
