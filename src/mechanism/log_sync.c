@@ -7,7 +7,8 @@
  * sleepers look again after a slice.
  *
  * That one does not begin at once. Those who have just been served are about to come back, each with a record that the sync would just miss: two halves would take turns
- * for ever, each with every other sync. So it lets the others run as long as that brings more records. A writer that has met no other does not.
+ * for ever, each with every other sync. So it lets the others run as long as that brings more records. A writer that has met no other does not; nor does one, for a while,
+ * that gave the processor away and got it back late: then it went to somebody who has nothing to do with this log.
  *
  * After a failed sync the kernel has forgotten which pages are not on disk, and a second try would lie. So all writers that
  * were there then refuse to go on, for good; who opens the log anew begins a new segment.
@@ -20,7 +21,8 @@
 #include "log_writer.h"
 #include "sys.h"
 
-enum { SYNC_SLICE = 10000000, GATHER = 500000 }; /* ns */
+enum { SYNC_SLICE = 10000000, GATHER = 500000, SWITCH = 200000 }; /* ns */
+enum { BUSY = 250 };
 
 int log_check_alive(struct writer *w)
 {
@@ -126,14 +128,17 @@ int log_wait_for_sync(const struct writer *w, int64_t until)
 /* Before a sync is counted as begun: who comes meanwhile is told when it ends. */
 static void gather(struct writer *w)
 {
-        int64_t until = clock_now() + GATHER;
         uint64_t next = log_tail_read(w->shared).next, before;
+        int64_t start = clock_now(), now = start, last;
 
         do {
                 before = next;
+                last = now;
                 (void)sys_yield("others are about to append, and this sync will do for them, too");
                 next = log_tail_read(w->shared).next;
-        } while (next != before && clock_now() < until);
+                now = clock_now();
+        } while (next != before && now - last < SWITCH && now - start < GATHER);
+        w->busy = now - last < SWITCH ? 0 : BUSY;
 }
 
 /* Counted only now that the lock is free: who wakes, or does not even fall asleep, may want it. */
@@ -193,7 +198,9 @@ int log_settle(struct writer *w, unsigned flags)
                 return r < 0 ? r : log_check_alive(w);
         if (w->alone)
                 return sync_now(w);
-        if (w->crowd)
+        if (w->busy)
+                w->busy--;
+        else if (w->crowd)
                 gather(w);
         sync = __atomic_add_fetch(&w->shared->begun, 1, __ATOMIC_SEQ_CST); /* before it looks where the end is */
         r = sync_now(w);

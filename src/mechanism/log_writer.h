@@ -47,6 +47,7 @@ struct writer {
         bool served;         /* somebody else is syncing, and when we looked: */
         uint32_t ended;      /* so many had ended, */
         uint32_t ours;       /* and this one would be ours, at the latest */
+        uint32_t busy;       /* is the machine: for so many syncs nobody else is waited for */
         bool crowd;          /* others sync, too: one was in our way, or slept while we did it */
         char *buffer;
         size_t room;

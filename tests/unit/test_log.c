@@ -304,7 +304,7 @@ static void test_one_sync_for_who_comes(void **state)
         sys_hook = &append;
         crowd.syncs = 0;
         assert_int_equal(ipw_flush(out, 0), 0);
-        assert_true(crowd.yields > 1);
+        assert_true(crowd.yields >= 1);
         assert_int_equal(ipw_flush(crowd.other, 0), 0);
         assert_int_equal(crowd.syncs, 1);
         sys_hook = NULL;
