@@ -11,7 +11,7 @@ extern "C" {
 #include "rings.h"
 }
 
-enum { ENTRIES = 1024 };
+enum { ENTRIES = 16384 };
 
 static void make(struct lane *l)
 {

@@ -4,7 +4,7 @@
 
 #include "rings.h"
 
-enum { ENTRIES = 1024 };
+enum { ENTRIES = 16384 };
 
 struct entry {
         char bytes[SMALL];
