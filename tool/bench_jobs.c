@@ -18,7 +18,7 @@
 #include "say.h"
 #include "target.h"
 
-enum { GROUP_MOST = 24, MANY = 4, USUAL_RATE = 10000, BATCH = 32, BATCH_BYTES = 8192 };
+enum { GROUP_MOST = 24, MANY = 4, USUAL_RATE = 10000, BATCH = 32, BATCH_BYTES = 8192, COPIED_FROM = 4096 };
 
 struct situation {
         enum bench_shape shape;
@@ -274,6 +274,17 @@ static int put_reference(const struct bench_groups *all, struct bench_jobs *g, c
         return put(g, &job);
 }
 
+/* Of small messages it is not the bytes that cost. */
+static int put_copy(struct bench_jobs *g, const struct situation *s)
+{
+        struct bench_job job = job_of(s, "shm", BENCH_LIMIT, &bench_copy);
+
+        if (s->shape != BENCH_ONE_WAY || s->size < COPIED_FROM || !is_pair(s) || s->wait == BENCH_LOOP || s->place == BENCH_SAME_CORE)
+                return 0;
+        (void)snprintf(job.cell.address, sizeof(job.cell.address), "memcpy into shared memory and out of it, always polling");
+        return put(g, &job);
+}
+
 static int put_situation(struct bench_groups *all, const struct bench_wish *w, const struct subject *subjects, size_t n,
                          const struct situation *s)
 {
@@ -294,6 +305,8 @@ static int put_situation(struct bench_groups *all, const struct bench_wish *w, c
                         return -ENOMEM;
         }
         if (g && w->peers && put_peers(g, s, all->n == 1) < 0)
+                return -ENOMEM;
+        if (g && w->limits && put_copy(g, s) < 0)
                 return -ENOMEM;
         return g && put_reference(all, g, s, w->limits) < 0 ? -ENOMEM : 0;
 }

@@ -69,6 +69,7 @@ struct bench_way {
 extern const struct bench_way ours, raw_pipe, raw_fifo, raw_seqpacket, raw_seqpacket_epoll, raw_stream, raw_tcp, raw_dgram, raw_udp, raw_mq,
         raw_queue, raw_file;
 extern const struct bench_way bench_handover, bench_futex; /* there and back, 64 bytes */
+extern const struct bench_way bench_copy;                  /* one way, of any size */
 
 /*
  * Ends this process. The text goes to `trouble_text` if that is set (memory that others see), else to stderr after the name of the program.

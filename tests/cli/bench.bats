@@ -19,6 +19,7 @@ nothing_left() {
 	done
 	is_in 'shm:/NAME?size=256K' "$output"
 	is_in 'shm  limit' "$output"
+	is_in 'memcpy into shared memory and out of it' "$output"
 	is_in '8 B, as fast as it goes, one way, sleeping, ' "$output"
 	is_in '4.0 KiB, there and back' "$output"
 	is_in ', 32 at once' "$output"
