@@ -18,4 +18,4 @@ static const struct bench_way queue = { .make = make,
                                         .no_poll = 1,
                                         .most = SMALL };
 
-BENCH_OFFERS({ "shm", "Boost.Interprocess: message_queue, 1024 entries", &queue })
+BENCH_OFFERS({ "shm", "Boost.Interprocess: message_queue of 1 MiB", &queue })

@@ -13,4 +13,4 @@ static const struct bench_way ring = {
         .make = make, .join = lanes_join, .put = lanes_put, .take = lanes_take, .pair_only = 1, .no_loop = 1, .no_sleep = 1, .most = SMALL
 };
 
-BENCH_OFFERS({ "shm", "Concurrency Kit: ck_ring, 1024 entries, always polling", &ring })
+BENCH_OFFERS({ "shm", "Concurrency Kit: ck_ring of 1 MiB, always polling", &ring })
