@@ -27,7 +27,7 @@ static struct answer *add(struct machine *m)
                 m->room = m->room ? m->room * 2 : 256;
                 m->answers = must_have(realloc(m->answers, m->room * sizeof(*m->answers)));
         }
-        m->answers[m->count] = (struct answer){ 0 };
+        m->answers[m->count] = (struct answer){ .times = 1 };
         return &m->answers[m->count++];
 }
 
@@ -110,23 +110,35 @@ void machine_read(struct machine *m, const char *text, size_t size)
         replays(m);
 }
 
+static void write_answer(const struct answer *a, FILE *f)
+{
+        fprintf(f, "%s %d ", ops[a->op], a->error);
+        encode(a->key, strlen(a->key), f);
+        putc('\n', f);
+        for (const char *at = a->text, *end = a->size ? at + a->size : NULL; at < end;) {
+                const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+                putc(newline ? '\t' : ' ', f);
+                encode(at, (size_t)((newline ? newline : end) - at), f);
+                putc('\n', f);
+                at = newline ? newline + 1 : end;
+        }
+}
+
+/* Was there another answer to the same later? */
+static bool changes(const struct machine *m, size_t which)
+{
+        for (size_t i = which + 1; i < m->count; i++)
+                if (m->answers[i].op == m->answers[which].op && strcmp(m->answers[i].key, m->answers[which].key) == 0)
+                        return true;
+        return false;
+}
+
 void machine_write(const struct machine *m, FILE *f)
 {
-        for (size_t i = 0; i < m->count; i++) {
-                const struct answer *a = &m->answers[i];
-
-                fprintf(f, "%s %d ", ops[a->op], a->error);
-                encode(a->key, strlen(a->key), f);
-                putc('\n', f);
-                for (const char *at = a->text, *end = a->size ? at + a->size : NULL; at < end;) {
-                        const char *newline = memchr(at, '\n', (size_t)(end - at));
-
-                        putc(newline ? '\t' : ' ', f);
-                        encode(at, (size_t)((newline ? newline : end) - at), f);
-                        putc('\n', f);
-                        at = newline ? newline + 1 : end;
-                }
-        }
+        for (size_t i = 0; i < m->count; i++)
+                for (unsigned times = changes(m, i) ? m->answers[i].times : 1; times; times--)
+                        write_answer(&m->answers[i], f);
 }
 
 unsigned machine_lacks(struct machine *m, const char *op, const char *part, int error)
@@ -250,12 +262,12 @@ static const struct answer *find(struct source *s, int op, const char *format, .
         for (size_t i = 0; i < m->count; i++)
                 if (m->answers[i].op == op && strcmp(m->answers[i].key, key) == 0) {
                         last = &m->answers[i];
-                        if (!last->given)
+                        if (last->given < last->times)
                                 break;
                 }
         if (!last)
                 return &nothing;
-        last->given = true;
+        last->given++;
         return last;
 }
 
@@ -459,7 +471,7 @@ static struct recorder *of(struct source *s)
         return (struct recorder *)s; /* its first member */
 }
 
-/* What was said last to the same question is not put down again. */
+/* What was said last to the same question is counted. */
 static void put(struct source *s, int op, int error, const char *key, const char *text, size_t size)
 {
         struct machine *m = of(s)->to;
@@ -468,10 +480,14 @@ static void put(struct source *s, int op, int error, const char *key, const char
         for (size_t i = m->count; i-- && !a;)
                 if (m->answers[i].op == op && strcmp(m->answers[i].key, key) == 0)
                         a = &m->answers[i];
-        if (a && a->error == error && a->size == size && (size == 0 || memcmp(a->text, text, size) == 0))
+        if (a && of(s)->completes)
                 return;
+        if (a && a->error == error && a->size == size && (size == 0 || memcmp(a->text, text, size) == 0)) {
+                a->times++;
+                return;
+        }
         a = add(m);
-        *a = (struct answer){ .op = op, .error = error, .key = must_have(strdup(key)), .size = size };
+        *a = (struct answer){ .op = op, .error = error, .key = must_have(strdup(key)), .size = size, .times = 1 };
         if (size) {
                 a->text = must_have(malloc(size + 1));
                 memcpy(a->text, text, size);
@@ -825,6 +841,7 @@ void recorder_complete(struct recorder *r)
         static const char *const texts[] = { "locks",       "net/tcp",     "net/tcp6",    "net/udp",       "net/udp6",
                                              "sysvipc/shm", "sysvipc/msg", "sysvipc/sem", "self/mountinfo" };
 
+        r->completes = true;
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
                 add_read(&r->source, texts[i]);
         (void)record_list(&r->source, ".", add_whole, &r->source);

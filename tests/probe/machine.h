@@ -20,8 +20,8 @@
 struct answer {
         int op, error;
         char *key, *text;
-        size_t size; /* of the text, which may hold zeros */
-        bool given;
+        size_t size;           /* of the text, which may hold zeros */
+        unsigned times, given; /* how often in a row it was the answer, and how often it was given again */
 };
 
 struct machine {
@@ -42,7 +42,8 @@ struct recorder {
         struct source source;
         struct source *inner;
         struct machine *to;
-        pid_t itself; /* is left out */
+        pid_t itself;   /* is left out */
+        bool completes; /* asks what nobody has asked: an answer that is there stays the only one */
 };
 void recorder_open(struct recorder *, struct source *inner, struct machine *to);
 

@@ -4,7 +4,8 @@
  *      record MACHINE > tests/fuzz/corpus/machine/MACHINE      then: replay that > tests/probe/MACHINE.txt, and read it
  *      record --check MACHINE      is what is said of the recorded one what is said of the real one? 77: there are no namespaces for this user
  *      record --in MACHINE COMMAND [ARGUMENT]...      runs that there; files that it names are as they are outside
- * Machines: waits, every kind of wait and two deadlocks; names, what others may call things; user, what an ordinary user sees of root's.
+ * Machines: waits, every kind of wait and two deadlocks; names, what others may call things; user, what an ordinary user sees of root's; rings, those
+ * of this library.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -26,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "ipcway.h"
 #include "machine.h"
 #include "own_machine.h"
 #include "snapshot.h"
@@ -357,6 +359,71 @@ static void listens_odd(void)
         (void)accept(s, NULL, NULL);
 }
 
+/* ---- rings ------------------------------------------------------------------------------------------------------------------------------------- */
+
+static void make_rings(void)
+{
+        queue = must(shm_open("/raw", O_CREAT | O_RDWR | O_CLOEXEC, 0600), "shm_open"); /* no ring */
+        must(ftruncate(queue, 8192), "ftruncate");
+}
+
+static struct ipw_link *use(const char *address, unsigned how)
+{
+        struct ipw_link *link;
+        struct ipw_why why;
+
+        keep_only(-1, -1);
+        if (ipw_open(&link, address, how, 0, &why) < 0)
+                errx(2, "%s", why.text);
+        return link;
+}
+
+static void receives_at(const char *address, unsigned how)
+{
+        char data[64];
+
+        (void)ipw_recv(use(address, how), &(struct ipw_message){ .data = data, .capacity = sizeof(data) }, IPW_FOREVER);
+}
+
+static void receives_ring(void)
+{
+        receives_at("shm:/empty", IPW_PULL);
+}
+
+static void has_full(void)
+{
+        (void)use("shm:/full?size=4096", IPW_PULL);
+        for_ever();
+}
+
+static void fills_ring(void)
+{
+        struct ipw_link *link = use("shm:/full?size=4096", IPW_PUSH);
+        char data[500] = "";
+
+        while (ipw_send(link, &(struct ipw_message){ .data = data, .size = sizeof(data) }, IPW_FOREVER) >= 0)
+                ;
+}
+
+static void has_turn(void)
+{
+        struct ipw_span span = { 0 };
+
+        (void)ipw_claim(use("shm:/turn", IPW_PUSH), 100, &span, 1, 0);
+        for_ever();
+}
+
+static void wants_turn(void)
+{
+        (void)ipw_send(use("shm:/turn", IPW_PUSH), &(struct ipw_message){ .data = (char[]){ "x" }, .size = 1 }, IPW_FOREVER);
+}
+
+/* Each waits for the other to speak first. */
+static void listens_to_other(void)
+{
+        receives_at("shm:/pair", IPW_PAIR);
+}
+
 /* ---- user -------------------------------------------------------------------------------------------------------------------------------------- */
 
 static void make_user(void)
@@ -428,6 +495,10 @@ static const struct person {
               { ") S 1", "flock(2)", locks_odd },
               { "\xf0\x9f\x98", "accept(2)", listens_odd },
               { 0 } },
+  rings[] = { { "receiver", "futex(2)", receives_ring }, { "idle", "pause(2)", has_full },
+              { "filler", "futex(2)", fills_ring },      { "has turn", "pause(2)", has_turn },
+              { "wants turn", "futex(2)", wants_turn },  { "left", "futex(2)", listens_to_other },
+              { "right", "futex(2)", listens_to_other }, { 0 } },
   user[] = { { "reader", "read(2)", user_reads },
              { "filler", "write(2)", filler },
              { "locker", "flock(2)", user_locks },
@@ -440,7 +511,7 @@ static const struct plan {
         const char *name;
         void (*make)(void);
         const struct person *people;
-} plans[] = { { "waits", make_waits, waits }, { "names", make_names, names }, { "user", make_user, user } };
+} plans[] = { { "waits", make_waits, waits }, { "names", make_names, names }, { "user", make_user, user }, { "rings", make_rings, rings } };
 
 static bool sleeps(const struct ipw_probe *p, pid_t pid, const char *call)
 {
@@ -512,6 +583,25 @@ static int check(const struct machine *m, const struct ipw_probe *p)
         return r;
 }
 
+/* Whoever it may see. */
+static bool all_sleep(const struct ipw_probe *p)
+{
+        const struct ipw_probe_wait *w;
+        const struct ipw_probe_process *one;
+        size_t n;
+
+        w = ipw_probe_waits(p, &n);
+        for (size_t i = 0; (one = ipw_probe_process_at(p, i)); i++) {
+                size_t at = 0;
+
+                while (at < n && w[at].pid != one->pid)
+                        at++;
+                if (at == n)
+                        return false;
+        }
+        return true;
+}
+
 static int record(const struct plan *kind, bool checks, FILE *out)
 {
         struct recorder recorder;
@@ -519,7 +609,7 @@ static int record(const struct plan *kind, bool checks, FILE *out)
         struct ipw_probe *p;
         struct ipw_why why;
         struct live live;
-        int r = 0;
+        int r = 0, looks = 0;
 
         must(live_open(&live), "/proc");
         if (strcmp(kind->name, "user") == 0)
@@ -527,6 +617,14 @@ static int record(const struct plan *kind, bool checks, FILE *out)
         recorder_open(&recorder, &live.source, &machine);
         if (probe_take(&p, &recorder.source, IPW_PROBE_OBJECTS, &why) < 0)
                 errx(2, "%s", why.text);
+        while (!all_sleep(p)) { /* at a ring one wakes now and then */
+                ipw_probe_free(p);
+                machine_free(&machine);
+                look_again(&looks, "a moment in which all sleep");
+                recorder_open(&recorder, &live.source, &machine);
+                if (probe_take(&p, &recorder.source, IPW_PROBE_OBJECTS, &why) < 0)
+                        errx(2, "%s", why.text);
+        }
         recorder_complete(&recorder);
         live_close(&live);
         if (checks)
@@ -619,5 +717,5 @@ int main(int argc, char **argv)
                 /* not exit(3): what looks for leaks starts a process, and a namespace whose first one has ended refuses that */
                 _exit(reap(pid));
         }
-        errx(2, "usage: record [--check|--in] waits|names|user [COMMAND...]");
+        errx(2, "usage: record [--check|--in] waits|names|user|rings [COMMAND...]");
 }
