@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define must(condition)                                                                      \
@@ -307,6 +308,28 @@ static void probes(void)
         (void)close(fds[1]);
 }
 
+/* A file without a name that it has open. */
+static void leaks(void)
+{
+        static const int kinds[] = { IPW_LEAK_END, IPW_LEAK_FLIGHT, IPW_LEAK_LIMIT, IPW_LEAK_CLOSED, IPW_LEAK_UNREAD, IPW_LEAK_MEMORY };
+        int fd = memfd_create("forgotten", MFD_CLOEXEC);
+        const struct ipw_leak *leak;
+        struct ipw_probe *p;
+        bool seen = false;
+        size_t n;
+
+        must(fd >= 0 && ftruncate(fd, 4096) == 0);
+        must(ipw_probe_take(&p, IPW_PROBE_OBJECTS, &why) == 0 && ipw_probe_leaks(p, &leak, &n) == 0);
+        for (size_t i = 0; i < n; i++) {
+                must(leak[i].what >= kinds[0] && leak[i].what <= kinds[5]);
+                for (size_t k = 0; leak[i].what == IPW_LEAK_MEMORY && leak[i].object && k < leak[i].object->user_count; k++)
+                        seen |= leak[i].object->users[k].pid == getpid();
+        }
+        must(seen);
+        ipw_probe_free(p);
+        close(fd);
+}
+
 /* What this process still uses. */
 static void left_over(void)
 {
@@ -378,6 +401,7 @@ int main(void)
         segments();
         signals();
         probes();
+        leaks();
         left_over();
         rings();
         ipw_trace(NULL, NULL);
