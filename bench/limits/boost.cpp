@@ -2,6 +2,7 @@
 // Boost.Interprocess message_queue, which locks a mutex for each message.
 #include <boost/date_time/posix_time/posix_time_types.hpp>
 #include <boost/interprocess/ipc/message_queue.hpp>
+#include <cstdlib>
 #include <cstring>
 
 using boost::interprocess::message_queue;
@@ -15,7 +16,7 @@ enum { ENTRIES = 16384 };
 
 static void make(struct lane *l)
 {
-        message_queue(interprocess::create_only, l->name, ENTRIES, l->size);
+        message_queue(interprocess::create_only, l->name, l->options ? atoi(l->options) : ENTRIES, l->size);
 }
 
 static void join(struct lane *l, int)
