@@ -141,7 +141,7 @@ enum {
 };
 struct ipw_caps {
         size_t min_msg;    /* bytes of the smallest message: 0, or 1 where the mechanism cannot carry an empty one */
-        size_t max_msg;    /* bytes of the largest */
+        size_t max_msg;    /* bytes of the largest that may be sent; a receiver may take larger ones of plain programs */
         size_t atomic_max; /* messages up to this are handed over by one system call: a sender killed in it leaves all or nothing */
         size_t capacity;   /* bytes that fit before a send must wait; 0: unknown */
         size_t max_batch;  /* messages that one system call may carry in ipw_send_many(); 1: no gain */

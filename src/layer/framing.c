@@ -65,7 +65,7 @@ void framing_caps(struct ipw_caps *caps, const struct stream *s, const char *wor
                 caps->max_msg = limited ? MIN(max, atomic - overhead) : max;
                 caps->atomic_max = s->atomic_max ? MIN(max, atomic - overhead) : 0;
                 caps->max_batch = framing_write_most(s, options) / overhead;
-                if (!limited && (s->ways & IPW_SEND))
+                if (!limited && ((s->ways & IPW_SEND) || (s->atomic_max && options.alone)))
                         caps->flags &= ~(uint32_t)IPW_CAP_MANY_SENDERS;
                 return;
         }

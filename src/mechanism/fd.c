@@ -64,7 +64,7 @@ static int fd_describe(const struct ipw_address *a, struct ipw_caps *caps, struc
         n = parse(a, fds, why);
         if (n < 0)
                 return n;
-        pipe_facts(&s, "pipe", IPW_RECV); /* the way that takes the longest messages */
+        pipe_facts(&s, "pipe", IPW_RECV); /* not what a pipe may be sent: it may be a socket */
         s.caps |= IPW_CAP_ENDS;
         framing_caps(caps, &s, framing_of_pipe(a), framing_options(a));
         caps->max_fds = RIGHTS_MAX; /* over a socket */
@@ -244,7 +244,7 @@ static int pipe_describe(const struct ipw_address *a, struct ipw_caps *caps, str
         if (*a->rest || a->fragment)
                 return why_set(why, EINVAL, "pipe:%.60s: a pipe has no name; write pipe: alone, or fifo:%.60s for one with a name", a->rest,
                                a->rest);
-        pipe_facts(&s, "pipe", IPW_RECV); /* the way that takes the longest messages */
+        pipe_facts(&s, "pipe", IPW_SEND); /* a message that nobody may send is none */
         s.caps |= IPW_CAP_ENDS;
         framing_caps(caps, &s, address_text(a, "framing"), framing_options(a));
         return 0;

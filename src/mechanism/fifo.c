@@ -38,7 +38,7 @@ static int fifo_describe(const struct ipw_address *a, struct ipw_caps *caps, str
         if (strlen(a->rest) >= PATH_MAX)
                 return why_set(why, ENAMETOOLONG, "fifo:%.60s...: the path has %zu bytes, the kernel takes %d", a->rest, strlen(a->rest),
                                PATH_MAX - 1);
-        pipe_facts(&s, "fifo", IPW_RECV); /* the way that takes the longest messages */
+        pipe_facts(&s, "fifo", IPW_SEND); /* a message that nobody may send is none */
         s.caps |= IPW_CAP_ENDS;           /* a sender sees it always, a receiver with until=last */
         framing_caps(caps, &s, address_text(a, "framing"), framing_options(a));
         return 0;

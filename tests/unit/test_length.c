@@ -174,12 +174,17 @@ static void test_limits(void **state)
                       { "framing=len4le&max=100", 100 },
                       { "framing=len2be&writers=1", UINT16_MAX },
                       { "framing=len1&writers=1", 255 } };
-        char *large = calloc(1, UINT16_MAX + 8), *back = malloc(UINT16_MAX + 8);
+        char *large = calloc(1, UINT16_MAX + 8), *back = malloc(UINT16_MAX + 8), address[64];
+        struct ipw_caps described;
 
         memset(large, 'x', UINT16_MAX + 1);
         for (size_t i = 0; i < COUNT_OF(known); i++) {
                 plain_open(known[i].options, IPW_PUSH);
                 assert_int_equal(ipw_link_caps(plain_link)->max_msg, known[i].most);
+                (void)snprintf(address, sizeof(address), "pipe:?%s", known[i].options);
+                assert_int_equal(ipw_describe(address, &described, NULL), 0);
+                assert_int_equal(described.max_msg, known[i].most);
+                assert_int_equal(described.flags & IPW_CAP_MANY_SENDERS, ipw_link_caps(plain_link)->flags & IPW_CAP_MANY_SENDERS);
                 assert_int_equal(talk_send(plain_link, large, known[i].most + 1, 0), -EMSGSIZE);
                 if (known[i].most > 255 && known[i].most < UINT16_MAX)
                         talk_says(plain_link, "writers=1");
