@@ -249,16 +249,56 @@ static void name_fd(struct work *w, int fd)
 
 /* ---- the shapes ------------------------------------------------------------------------------------------------------------------------- */
 
+/* An eventfd has a number that is the same in all processes; 0: it is none. */
+static uint64_t event_of(struct ipw_probe *p, struct hold *h)
+{
+        char path[64], text[4096];
+        const char *value;
+        uint64_t id;
+
+        if (h->numbered)
+                return h->event;
+        h->numbered = true;
+        (void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)p->processes.at[h->process].pid, h->fd);
+        if (p->source->ops->read(p->source, path, text, sizeof(text)) >= 0 && line_value(text, "eventfd-id:", &value) &&
+            next_number(&value, 10, &id))
+                h->event = id + 1;
+        return h->event;
+}
+
+/* Who else has it could end the wait. The kernel itself may, too (a disk, a guest), so nobody is said to be the only one. */
+static int add_event_users(struct work *w, const struct hold *hold, unsigned way)
+{
+        struct ipw_probe *p = w->probe;
+        uint64_t id = event_of(p, &p->holds.at[hold - p->holds.at]);
+        int r = 0;
+
+        if (id == 0)
+                return 0;
+        w->thread->note = way == IPW_RECV ? "whose count is 0, until somebody adds to it" : "which is full, until somebody reads it";
+        for (uint32_t i = 0; i < p->holds.count && r == 0; i++) {
+                struct hold *h = &p->holds.at[i];
+                const struct process *other = &p->processes.at[h->process];
+
+                if (h->key.kind == KIND_OTHER && other != w->process && event_of(p, h) == id)
+                        r = add_target(w, &(struct target){ .key = { .kind = KIND_PROCESS, .inode = (uint64_t)other->pid } });
+        }
+        return r;
+}
+
 static int decode_end(struct work *w, unsigned way)
 {
-        int fd = (int)w->a[0];
+        int fd = (int)w->a[0], r;
         const struct hold *hold;
 
         name_fd(w, fd);
         if (!w->thread->note && key_of_fd(w->probe, w->process, fd, &hold) == 0 &&
             (hold->key.kind == KIND_PIPE || hold->key.kind == KIND_UNIX || hold->key.kind == KIND_INET || hold->key.kind == KIND_SOCKET))
                 w->thread->note = way == IPW_RECV ? "which is empty" : "which is full";
-        return add_end(w, fd, way);
+        r = add_end(w, fd, way);
+        if (r == 0 && key_of_fd(w->probe, w->process, fd, &hold) == 0 && hold->key.kind == KIND_OTHER)
+                r = add_event_users(w, hold, way);
+        return r;
 }
 
 static int add_lock(struct work *w, int fd, const struct target *how)

@@ -44,6 +44,8 @@ struct hold {
         uint32_t next;    /* +1: another one of the same bucket */
         bool asked;       /* which locks it holds */
         uint32_t first_lock, locks;
+        bool numbered;  /* `event` is known */
+        uint64_t event; /* of an eventfd its number, and 1 more; 0: it is none */
 };
 
 /* What a process has in its memory and shares. */
