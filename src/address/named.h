@@ -15,3 +15,5 @@ int named_check(const struct ipw_address *, const struct stat *, const char *obj
 
 /* Gives the new object behind `fd` the group and the mode asked for. Until then it should be open to nobody else. */
 int named_settle(const struct ipw_address *, int fd, const char *object, struct ipw_why *);
+/* The group alone. */
+int named_give(const struct ipw_address *, int fd, const char *object, struct ipw_why *);

@@ -174,23 +174,29 @@ static mode_t with_search(mode_t mode)
         return mode | (mode & 0444) >> 2;
 }
 
+/* What is missing when `control` is there. At every moment its owner may enter: whoever is killed here leaves what others can go on with. */
+static int complete(const struct ipw_address *a, const struct log *l, struct ipw_why *why)
+{
+        int r = named_settle(a, l->control, a->rest, why);
+
+        if (r == 0)
+                r = named_give(a, l->dir, a->rest, why);
+        if (r < 0)
+                return r;
+        r = sys_fchmod("who may read may enter; it is complete", l->dir, with_search((mode_t)address_number(a, "mode")));
+        return r < 0 ? why_call(why, r, a->rest, "cannot set its mode") : 0;
+}
+
 /* Under the name of `control`, and then complete. */
 static int make_control(const struct request *request, struct log *l, struct ipw_why *why)
 {
-        const struct ipw_address *a = request->address;
         int r;
 
         r = sys_create("what the ends of the log share", l->dir, LOG_CONTROL_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (r < 0)
                 return r;
         l->control = r;
-        r = named_settle(a, l->control, a->rest, why);
-        if (r == 0)
-                r = named_settle(a, l->dir, a->rest, why);
-        if (r < 0)
-                return r;
-        r = sys_fchmod("who may read may enter; it is complete", l->dir, with_search((mode_t)address_number(a, "mode")));
-        return r < 0 ? why_call(why, r, a->rest, "cannot set its mode") : 0;
+        return complete(request->address, l, why);
 }
 
 static int open_control(const struct request *request, struct log *l, const struct stat *st, bool *made, struct ipw_why *why)
@@ -291,6 +297,8 @@ static int enter(const struct request *request, struct log *l, struct ipw_why *w
                         r = kind_of(request)->open(request, l, why);
                 else if (r == 0)
                         r = -ENOLINK; /* removed between two steps: from the beginning */
+                if (r == 0 && !control && st.st_mode & S_ISVTX)
+                        (void)complete(request->address, l, NULL); /* nobody removes it while we have it open; its owner's try succeeds */
                 if (r == 0)
                         return 0;
                 if (r != -ENOLINK)

@@ -581,10 +581,18 @@ static void kill_everywhere(const char *options)
                 assert_true(status == -SIGKILL || status == 0);
                 if (access(path, F_OK) == 0) {
                         struct ipw_why why = { 0 };
-                        struct ipw_link *out = open_with(options, IPW_PUB);
+                        struct ipw_link *out;
                         unsigned numbers[MESSAGES + 1], n;
+                        struct stat st;
                         char data[20];
 
+                        assert_int_equal(stat(path, &st), 0);
+                        if ((st.st_mode & 0700) != 0700)
+                                fail_msg("killed at call %d: nobody but root may enter it, with mode %o", at, st.st_mode);
+                        out = open_with(options, IPW_PUB);
+                        assert_int_equal(stat(path, &st), 0);
+                        if ((st.st_mode & 07777) != 0700)
+                                fail_msg("killed at call %d: who opened it left it with mode %o", at, st.st_mode);
                         /* The log is usable: what comes next is behind all that was acknowledged, and at most one more, that was under way. */
                         talk_fill(data, sizeof(data), 1, 99);
                         assert_int_equal(talk_send(out, data, sizeof(data), 0), sizeof(data));
