@@ -124,6 +124,26 @@ static int no_directory(struct ipw_why *why, int r, const char *path)
         }
 }
 
+/* The directory is ours and new, and a umask has closed it to us. By way of a descriptor, so that it is this one, whatever its name leads to by now. */
+static int unmask(const char *path)
+{
+        _cleanup_(sys_closep)
+        int fd = sys_open("the new directory, as it is", path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+        char through[40];
+        struct stat st;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = sys_fstat("is it what was made", fd, &st);
+        if (r < 0)
+                return r;
+        if (st.st_uid != sys_euid() || (st.st_mode & 07777 & ~(mode_t)0700) != S_ISVTX)
+                return -EACCES;
+        (void)snprintf(through, sizeof(through), "/proc/self/fd/%d", fd);
+        return sys_chmod("let its owner in, whatever the umask", through, 01700);
+}
+
 /* Joins, else makes, unless told otherwise. */
 static int enter_directory(const struct request *request, struct log *l, bool *made, struct ipw_why *why)
 {
@@ -136,6 +156,11 @@ static int enter_directory(const struct request *request, struct log *l, bool *m
                         if (r >= 0) {
                                 l->dir = r;
                                 return 0;
+                        }
+                        if (r == -EACCES && *made) {
+                                r = unmask(path);
+                                if (r == 0)
+                                        continue;
                         }
                         if (r != -ENOENT || request->how & IPW_EXISTING)
                                 return no_directory(why, r, path);
