@@ -21,6 +21,7 @@ setup() {
 start() {
 	local name=$1
 	shift
+	[ "$1" != ipcway ] || set -- timeout -k 1 60 "$IPCWAY" "${@:2}" # a function would have a shell around it, which alone would be ended
 	"$@" >"$D/$name.out" 2>"$D/$name.err" 3>&- &
 	job[$name]=$!
 }
