@@ -21,7 +21,7 @@
 #include "log_writer.h"
 #include "sys.h"
 
-enum { SYNC_SLICE = 10000000, GATHER = 500000, SWITCH = 200000 }; /* ns */
+enum { SYNC_SLICE = 10000000, GATHER = 1000000, SWITCH = 600000 }; /* ns */
 enum { BUSY = 250 };
 
 int log_check_alive(struct writer *w)
