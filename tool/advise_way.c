@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "advise.h"
-#include "number.h"
 
 static const struct advise_facts facts[] = {
         { "pipe", .rest = "", .most = "max=1G", .plain = "standard output and input", .pairs = true, .shell = true, .one = 1,
@@ -89,21 +88,6 @@ static int describe(const struct advise_facts *f, const char *options, struct ip
         return ipw_describe(address, caps, &why);
 }
 
-/* What may be made is less than what the kernel can do; root can set it higher. */
-static size_t queue_limit(void)
-{
-        FILE *f = fopen("/proc/sys/fs/mqueue/msgsize_max", "re");
-        char text[32] = "";
-        int64_t value = 0;
-
-        if (f) {
-                if (fgets(text, sizeof(text), f))
-                        text[strcspn(text, "\n")] = 0;
-                (void)fclose(f);
-        }
-        return number_read(text, &value) == 0 && value > 0 ? (size_t)value : 0;
-}
-
 static bool make_way(const struct ipw_mechanism *m, const struct advise_facts *f, struct advise_way *way)
 {
         struct ipw_caps caps;
@@ -112,8 +96,6 @@ static bool make_way(const struct ipw_mechanism *m, const struct advise_facts *f
         (void)snprintf(way->name, sizeof(way->name), "%s", f->called ? f->called : f->scheme);
         if (describe(f, f->with ? f->with : f->most, &way->caps) < 0)
                 return false;
-        if (strcmp(m->scheme, "mq") == 0 && queue_limit() && queue_limit() < way->caps.max_msg)
-                way->caps.max_msg = queue_limit();
         way->tidy = advise_offers(m, "keep", NULL) && describe(f, "keep=0", &caps) == 0;
         return true;
 }

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "command.h"
 #include "json.h"
@@ -102,9 +103,12 @@ static const struct {
         { "pipe", "/proc/sys/fs/pipe-user-pages-soft", "pages all pipes of one user may hold before new ones become small" },
         { "fifo", "/proc/sys/fs/pipe-max-size", "largest buffer of one FIFO that a user may ask for, bytes" },
         { "fifo", "/proc/sys/fs/pipe-user-pages-soft", "pages all pipes and FIFOs of one user may hold before new ones become small" },
-        { "mq", "/proc/sys/fs/mqueue/msgsize_max", "largest message a user's queue may be made for, bytes" },
-        { "mq", "/proc/sys/fs/mqueue/msg_max", "most messages a user's queue may be made for" },
+        { "mq", "/proc/sys/fs/mqueue/msgsize_max",
+          "largest message a queue may be made for without CAP_SYS_RESOURCE, bytes; root raises it: sysctl fs.mqueue.msgsize_max=N" },
+        { "mq", "/proc/sys/fs/mqueue/msg_max",
+          "most messages a queue may be made for without CAP_SYS_RESOURCE; root raises it: sysctl fs.mqueue.msg_max=N" },
         { "mq", "/proc/sys/fs/mqueue/queues_max", "queues on this machine" },
+        { "mq", "RLIMIT_MSGQUEUE", "bytes that all queues of one user may take; ulimit -q, or limits.conf(5), raises it" },
         { "mq+sysv", "/proc/sys/kernel/msgmax", "largest message, bytes" },
         { "mq+sysv", "/proc/sys/kernel/msgmnb", "bytes a new queue holds" },
         { "mq+sysv", "/proc/sys/kernel/msgmni", "queues on this machine" },
@@ -146,12 +150,19 @@ static int is_bound_by(const char *scheme, const char *mechanism)
         return strcmp(mechanism, "unix") == 0 ? strncmp(scheme, "unix", 4) == 0 : strcmp(scheme, mechanism) == 0;
 }
 
-/* One number from /proc, or "" where this kernel has no such setting. */
+/* One number from /proc or of this process, or "" where this kernel has no such setting. */
 static void read_limit(const char *path, char text[64])
 {
-        FILE *f = fopen(path, "re");
+        struct rlimit queues;
+        FILE *f;
 
         text[0] = 0;
+        if (strcmp(path, "RLIMIT_MSGQUEUE") == 0) {
+                if (getrlimit(RLIMIT_MSGQUEUE, &queues) == 0 && queues.rlim_cur != RLIM_INFINITY)
+                        (void)snprintf(text, 64, "%llu", (unsigned long long)queues.rlim_cur);
+                return;
+        }
+        f = fopen(path, "re");
         if (!f)
                 return;
         if (!fgets(text, 64, f))

@@ -22,6 +22,8 @@ struct mechanism {
         struct ipw_mechanism about;
         /* Looks at the address alone: is its REST well formed, and what could a link there do at most? Opens nothing. */
         int (*describe)(const struct ipw_address *, struct ipw_caps *, struct ipw_why *);
+        /* Makes that less by what this machine and this process may have. Only for who asks: opening finds its limits by itself. NULL: nothing bounds it. */
+        void (*bound)(const struct ipw_address *, struct ipw_caps *);
         /*
          * At most one of the first three, and open_segment() beside it where the same address is raw memory, too. They do not wait: -EAGAIN with a text says "the other side is not there yet", and the core tries again until
          * the caller's time is up. On failure nothing is left behind. One exception: to dial another machine takes a while in which a connection is under

@@ -87,15 +87,21 @@ int ipw_describe(const char *text, struct ipw_caps *out, struct ipw_why *why)
 {
         _cleanup_(address_freep)
         struct ipw_address *a = NULL;
+        const struct mechanism *mechanism;
         struct ipw_caps caps = { 0 };
         int r;
 
         r = ipw_address_parse(&a, text, why);
-        if (r == 0)
-                r = container_of(a->mechanism, struct mechanism, about)->describe(a, &caps, why);
-        if (r == 0)
-                *out = caps;
-        return r;
+        if (r < 0)
+                return r;
+        mechanism = container_of(a->mechanism, struct mechanism, about);
+        r = mechanism->describe(a, &caps, why);
+        if (r < 0)
+                return r;
+        if (mechanism->bound)
+                mechanism->bound(a, &caps);
+        *out = caps;
+        return 0;
 }
 
 int ipw_remove(const char *text, struct ipw_why *why)

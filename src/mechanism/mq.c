@@ -14,8 +14,10 @@
  * side died: a receiver waits for whoever sends next.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <mqueue.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -238,6 +240,63 @@ static int check_name(const struct ipw_address *a, struct ipw_why *why)
         return 0;
 }
 
+/* One of the kernel's limits, or -errno. */
+static int64_t limit(const char *name)
+{
+        char path[64], text[24] = "";
+        _cleanup_(sys_closep)
+        int fd = -1;
+        int64_t value;
+        ssize_t r;
+
+        (void)snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
+        fd = sys_open("which limit was that", path, O_RDONLY | O_CLOEXEC, 0);
+        if (fd < 0)
+                return fd;
+        r = sys_read("which limit was that", fd, text, sizeof(text) - 1);
+        if (r < 0)
+                return r;
+        text[strcspn(text, "\n")] = 0;
+        r = number_parse(text, &value);
+        return r < 0 ? r : value;
+}
+
+/* The limits of a user do not bind who has CAP_SYS_RESOURCE on the machine itself; in a user namespace everybody may have it, and there it does not help. */
+static bool is_above_limits(void)
+{
+        char map[80] = "", *rest;
+        _cleanup_(sys_closep)
+        int fd = -1;
+
+        if (sys_capable("do the limits of queues bind this process", CAP_SYS_RESOURCE) != 1)
+                return false;
+        fd = sys_open("is this a user namespace", "/proc/self/uid_map", O_RDONLY | O_CLOEXEC, 0);
+        if (fd < 0 || sys_read("is this a user namespace", fd, map, sizeof(map) - 1) < 0)
+                return false;
+        return strtoul(map, &rest, 10) == 0 && strtoul(rest, &rest, 10) == 0 &&
+               strtoul(rest, NULL, 10) == UINT32_MAX; /* all are as they are */
+}
+
+/* What could be had here of what the address leaves open; all queues of a user together have a limit, too. What it names is for opening to judge. */
+static void mq_bound(const struct ipw_address *a, struct ipw_caps *caps)
+{
+        size_t size = (size_t)address_number(a, "size"), depth = (size_t)address_number(a, "depth");
+        struct rlimit room = { .rlim_cur = RLIM_INFINITY };
+        bool above = is_above_limits();
+        int64_t most_size = above ? -1 : limit("msgsize_max"), most_depth = above ? -1 : limit("msg_max");
+        size_t share;
+
+        (void)sys_getrlimit("how much may queues take", RLIMIT_MSGQUEUE, &room);
+        share = (size_t)room.rlim_cur / depth;
+        share = share > OVERHEAD ? share - OVERHEAD : 0;
+        if (!address_is_given(a, "size"))
+                size = MIN(most_size > 0 ? (size_t)most_size : (size_t)SIZE_MAX_MQ, share);
+        share = (size_t)room.rlim_cur / ((size_t)address_number(a, "size") + OVERHEAD);
+        if (!address_is_given(a, "depth"))
+                depth = MIN(most_depth > 0 ? (size_t)most_depth : (size_t)DEPTH_MAX, share);
+        fill_caps(caps, size, (uint32_t)depth);
+}
+
 static int mq_describe(const struct ipw_address *a, struct ipw_caps *caps, struct ipw_why *why)
 {
         int r = check_name(a, why);
@@ -258,27 +317,6 @@ static int mq_describe(const struct ipw_address *a, struct ipw_caps *caps, struc
         fill_caps(caps, address_is_given(a, "size") ? (size_t)address_number(a, "size") : SIZE_MAX_MQ,
                   address_is_given(a, "depth") ? (uint32_t)address_number(a, "depth") : DEPTH_MAX);
         return 0;
-}
-
-/* One of the kernel's limits, or -errno. */
-static int64_t limit(const char *name)
-{
-        char path[64], text[24] = "";
-        _cleanup_(sys_closep)
-        int fd = -1;
-        int64_t value;
-        ssize_t r;
-
-        (void)snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
-        fd = sys_open("which limit was that", path, O_RDONLY | O_CLOEXEC, 0);
-        if (fd < 0)
-                return fd;
-        r = sys_read("which limit was that", fd, text, sizeof(text) - 1);
-        if (r < 0)
-                return r;
-        text[strcspn(text, "\n")] = 0;
-        r = number_parse(text, &value);
-        return r < 0 ? r : value;
 }
 
 /* A limit in words: the number, or what stands for it. */
@@ -508,6 +546,7 @@ const struct mechanism mechanism_mq = {
                 .option_count = COUNT_OF(mq_options),
         },
         .describe = mq_describe,
+        .bound = mq_bound,
         .open = mq_open_link,
         .remove = mq_remove,
 };

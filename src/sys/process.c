@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What this process is and may do. */
 #include <grp.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,6 +38,21 @@ static int get_limit(int resource, struct rlimit *limit)
 int sys_getrlimit_(struct sys_site *site, int resource, struct rlimit *limit)
 {
         THROUGH(get_limit(resource, limit), "%d", resource);
+}
+
+static int is_capable(int capability)
+{
+        struct __user_cap_header_struct who = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3];
+
+        if (syscall(SYS_capget, &who, has) < 0)
+                return -1;
+        return has[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability) ? 1 : 0;
+}
+
+int sys_capable_(struct sys_site *site, int capability)
+{
+        THROUGH(is_capable(capability), "%d", capability);
 }
 
 /* getgrnam_r(3) returns its error instead of setting errno, and no error at all for a name that is not there. */

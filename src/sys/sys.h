@@ -184,6 +184,7 @@
                      mq_timedreceive(fd, data, size, priority, until), SYS_mq_timedreceive, fd, data, size, priority, until)
 /* this process */
 #define sys_getrlimit(meaning, resource, limit) sys_getrlimit_(SYS_SITE("getrlimit", meaning), resource, limit)
+#define sys_capable(meaning, capability)        sys_capable_(SYS_SITE("capget", meaning), capability)  /* 1, 0 */
 #define sys_group(meaning, name, gid)           sys_group_(SYS_SITE("getgrnam_r", meaning), name, gid) /* -ENOENT: no such group */
 #define sys_getaddrinfo(meaning, host, wanted, out) \
         sys_getaddrinfo_(SYS_SITE("getaddrinfo", meaning), host, wanted, out) /* -ENOENT: no such host; -EAGAIN: not now */
@@ -332,6 +333,7 @@ int sys_mq_timedsend_(struct sys_site *, int fd, const void *data, size_t size, 
 ssize_t sys_mq_timedreceive_(struct sys_site *, int fd, void *data, size_t size, unsigned *priority, const struct timespec *until);
 struct rlimit;
 int sys_getrlimit_(struct sys_site *, int resource, struct rlimit *);
+int sys_capable_(struct sys_site *, int capability);
 int sys_group_(struct sys_site *, const char *name, gid_t *gid);
 struct addrinfo;
 int sys_getaddrinfo_(struct sys_site *, const char *host, const struct addrinfo *wanted, struct addrinfo **out);

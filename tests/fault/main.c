@@ -69,6 +69,7 @@ static const struct {
         { "semaphore_memory.c", "another process is making it", "another process in the same moment" },
         { "object_sysv.c", "its maker is filling it", "a maker that is stopped half way" },
         { "object.c", "reading a hole takes a page, too", "holes that another program has left: tests/unit/test_segment.c" },
+        { "mq.c", "is this a user namespace", "a process with CAP_SYS_RESOURCE" },
         { "mq_sysv.c", "its maker may be about to set the size", "a maker that is stopped half way" },
         { "mq_sysv_link.c", "how large can the message be that does not fit", "limits raised while the link is open, by root" },
         { "mq_sysv_ready.c", "sleep until a message comes, without taking it", "a thread of its own: how far it comes depends on time" },

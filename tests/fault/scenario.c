@@ -621,8 +621,10 @@ static bool has_name(const struct world *w)
 static void play_names(struct world *w)
 {
         struct ipw_link *first, *second;
+        struct ipw_caps bound;
 
         (void)make_ends(w, IPW_PUSH);
+        (void)ipw_describe(w->address, &bound, NULL);
         (void)ipw_close(open_at(w->pull, w->gets | IPW_EXISTING));
         (void)ipw_close(open_at(w->push, w->sends)); /* nobody is there yet, perhaps */
         first = open_stubborn(w->pull, w->gets);

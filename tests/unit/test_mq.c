@@ -2,12 +2,14 @@
 /* mq: against programs that know only mq_send(3) and mq_receive(3), at its limits, and with peers that are killed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <mqueue.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "seam.h"
@@ -319,6 +321,48 @@ static void test_limits(void **state)
         assert_int_equal(mq_open(name, O_RDONLY), -1);
 }
 
+/* What is said to be possible is, and one more is not. A child, for it gives its rights away for good; limits of who has them all are the kernel's. */
+static void check_most(int privileged)
+{
+        struct __user_cap_header_struct who = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+        struct ipw_caps most;
+        struct ipw_link *link;
+        struct ipw_why why;
+        const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+        char text[200];
+
+        (void)setrlimit(RLIMIT_MSGQUEUE, &all); /* other tests make queues, too */
+        if (!privileged)
+                CHILD_CHECK(syscall(SYS_capset, &who, none) == 0);
+        for (int more = 0; more <= 1; more++) {
+                CHILD_CHECK(ipw_describe(address, &most, NULL) == 0);
+                (void)snprintf(text, sizeof(text), "%s?size=%zu", address, most.max_msg + (size_t)more);
+                CHILD_CHECK(ipw_open(&link, text, IPW_PULL | IPW_FRESH, 0, &why) == 0 ? !more : more);
+                if (!more)
+                        CHILD_CHECK(ipw_close(link) == 0);
+                clean();
+                (void)snprintf(text, sizeof(text), "%s?depth=%zu", address, (size_t)most.depth + (size_t)more);
+                CHILD_CHECK(ipw_open(&link, text, IPW_PULL | IPW_FRESH, 0, &why) == 0 ? !more : more);
+                if (!more)
+                        CHILD_CHECK(ipw_close(link) == 0);
+                clean();
+        }
+}
+
+static void test_most(void **state)
+{
+        for (int privileged = 0; privileged <= 1; privileged++) {
+                pid_t pid = fork_child();
+
+                if (pid == 0) {
+                        check_most(privileged);
+                        _exit(0);
+                }
+                assert_int_equal(reap(pid), 0);
+        }
+}
+
 static void on_signal(int number)
 {
 }
@@ -556,13 +600,21 @@ static void test_faults(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup(test_names, fresh),        cmocka_unit_test_setup(test_from_plain, fresh),
-                cmocka_unit_test_setup(test_to_plain, fresh),     cmocka_unit_test_setup(test_facts, fresh),
-                cmocka_unit_test_setup(test_short_buffer, fresh), cmocka_unit_test_setup(test_full, fresh),
-                cmocka_unit_test_setup(test_joining, fresh),      cmocka_unit_test_setup(test_mode, fresh),
-                cmocka_unit_test_setup(test_owner, fresh),        cmocka_unit_test_setup(test_limits, fresh),
-                cmocka_unit_test_setup(test_sleeping, fresh),     cmocka_unit_test_setup(test_four_writers, fresh),
-                cmocka_unit_test_setup(test_killed_peers, fresh), cmocka_unit_test_setup(test_pollfd_never_misses, fresh),
+                cmocka_unit_test_setup(test_names, fresh),
+                cmocka_unit_test_setup(test_from_plain, fresh),
+                cmocka_unit_test_setup(test_to_plain, fresh),
+                cmocka_unit_test_setup(test_facts, fresh),
+                cmocka_unit_test_setup(test_short_buffer, fresh),
+                cmocka_unit_test_setup(test_full, fresh),
+                cmocka_unit_test_setup(test_joining, fresh),
+                cmocka_unit_test_setup(test_mode, fresh),
+                cmocka_unit_test_setup(test_owner, fresh),
+                cmocka_unit_test_setup(test_limits, fresh),
+                cmocka_unit_test_setup(test_most, fresh),
+                cmocka_unit_test_setup(test_sleeping, fresh),
+                cmocka_unit_test_setup(test_four_writers, fresh),
+                cmocka_unit_test_setup(test_killed_peers, fresh),
+                cmocka_unit_test_setup(test_pollfd_never_misses, fresh),
                 cmocka_unit_test_setup(test_faults, fresh),
         };
         int r;
