@@ -92,7 +92,7 @@ struct advise_figures {
 struct advise_source {
         bool measured;
         int64_t age; /* seconds; -1: nothing was measured */
-        char text[200], trouble[400];
+        char text[240], trouble[400];
 };
 
 struct advise_verdict {

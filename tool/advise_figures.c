@@ -129,6 +129,15 @@ static bool is_of_here(const struct bench_machine *there, struct advise_source *
         return true;
 }
 
+/* A quick run leaves polling out, and is kept where there is no whole one. */
+static bool is_quick(const struct bench_run *run)
+{
+        for (size_t i = 0; i < run->n; i++)
+                if (run->cells[i].wait == BENCH_POLLING)
+                        return false;
+        return true;
+}
+
 void advise_figures_read(struct advise_figures *f, struct advise_source *source)
 {
         struct bench_run *run = NULL;
@@ -144,7 +153,8 @@ void advise_figures_read(struct advise_figures *f, struct advise_source *source)
                 source->age = (int64_t)time(NULL) - run->machine.when;
                 tell_age(source->age, age);
                 (void)snprintf(source->text, sizeof(source->text),
-                               "measured on this machine %s%s; with ~ by rule of thumb, times what 64 bytes cost through a pipe", age,
+                               "measured on this machine %s%s%s; with ~ by rule of thumb, times what 64 bytes cost through a pipe", age,
+                               is_quick(run) ? ", in a quick run" : "",
                                source->age < 0 || source->age > 90 * DAY ? ", which is long: ipcway bench measures anew" : "");
         }
         bench_free(run);

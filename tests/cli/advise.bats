@@ -130,6 +130,16 @@ measured() { # SECONDS
 	ipcway advise --json | "$JSON_CHECK" speeds measured
 }
 
+@test "advise: a quick run is called that" {
+	measured 3600
+	run -0 ipcway advise
+	[[ $output == *"speeds    measured"* && $output != *"quick"* ]]
+	awk -F '\t' -v OFS='\t' '$1 == "end" { $2 = n } !/\tpolling\t/ { print; n += $1 == "cell" }' "$D/cache/ipcway/bench" >"$D/quick"
+	cat "$D/quick" >"$D/cache/ipcway/bench"
+	run -0 ipcway advise
+	is_in "60 minutes ago, in a quick run; with ~ by rule of thumb" "$output"
+}
+
 @test "advise: a file that is not to be believed is named, and the answer comes without it" {
 	local file=$D/cache/ipcway/bench
 	measured 3600
