@@ -117,7 +117,8 @@ static const struct {
         { "shm+sysv", "/proc/sys/kernel/shmall", "memory in all segments, pages" },
         { "shm+sysv", "/proc/sys/kernel/shmmni", "segments on this machine" },
         { "unix", "/proc/sys/net/core/wmem_default", "send buffer a socket starts with, bytes" },
-        { "unix", "/proc/sys/net/core/wmem_max", "largest send buffer a user may ask for, bytes; bounds the largest record" },
+        { "unix", "/proc/sys/net/core/wmem_max",
+          "half the largest send buffer that buffer= may ask for, bytes; bounds the largest record; root raises it: sysctl net.core.wmem_max=N" },
         { "unix", "/proc/sys/net/unix/max_dgram_qlen", "records that wait in a socket" },
 };
 

@@ -2,13 +2,16 @@
 #include "record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "address.h"
 #include "bytes.h"
 #include "cleanup.h"
 #include "message.h"
+#include "number.h"
 #include "one.h"
 #include "rights.h"
 #include "sys.h"
@@ -588,6 +591,31 @@ int record_unix_caps(int fd, struct ipw_caps *out, bool *credentials)
         out->max_fds = RIGHTS_MAX;
         *credentials = told;
         return 0;
+}
+
+static size_t send_buffer(const char *path)
+{
+        _cleanup_(sys_closep)
+        int fd = sys_open("how large may a send buffer be", path, O_RDONLY | O_CLOEXEC, 0);
+        char text[24] = "";
+        int64_t value;
+
+        if (fd < 0 || sys_read("how large may a send buffer be", fd, text, sizeof(text) - 1) < 0)
+                return SIZE_MAX; /* nobody knows */
+        text[strcspn(text, "\n")] = 0;
+        return number_parse(text, &value) < 0 || value < 0 ? SIZE_MAX : (size_t)value;
+}
+
+void record_unix_bound(const struct ipw_address *a, struct ipw_caps *caps)
+{
+        size_t standard, wanted;
+
+        if (address_is_given(a, "buffer"))
+                return; /* a socket gets it, or is refused */
+        standard = send_buffer("/proc/sys/net/core/wmem_default");
+        wanted = send_buffer("/proc/sys/net/core/wmem_max");
+        wanted = wanted > SIZE_MAX / 2 ? SIZE_MAX : 2 * wanted;
+        caps->max_msg = caps->atomic_max = MIN(caps->max_msg, (wanted > standard ? wanted : standard) - RECORD_UNIX_OVERHEAD);
 }
 
 int record_unix_buffer(int fd, int64_t wanted, const char *scheme, struct ipw_why *why)

@@ -77,3 +77,5 @@ int record_unix_caps(int fd, struct ipw_caps *, bool *credentials);
 
 /* buffer=: the send buffer of a Unix socket, which bounds its messages. */
 int record_unix_buffer(int fd, int64_t wanted, const char *scheme, struct ipw_why *);
+/* Without buffer= a socket has net.core.wmem_default; with it, twice net.core.wmem_max at most. */
+void record_unix_bound(const struct ipw_address *, struct ipw_caps *);

@@ -291,6 +291,7 @@ const struct mechanism mechanism_unix_dgram = {
                 .option_count = COUNT_OF(options),
         },
         .describe = describe,
+        .bound = record_unix_bound,
         .open = open_dgram,
         .remove = remove_name,
 };

@@ -270,6 +270,7 @@ const struct mechanism mechanism_unix_seqpacket = {
                 .option_count = COUNT_OF(options),
         },
         .describe = describe,
+        .bound = record_unix_bound,
         .open = open_seqpacket,
         .ends = ends,
         .remove = remove_name,

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "failing.h"
+#include "own_machine.h"
 #include "subject.h"
 
 #define SCHEME "unix+seqpacket:"
@@ -632,6 +633,46 @@ static void test_link_on_the_way(void **state)
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* What is said to be possible is what the settings of the machine leave. */
+static void test_bound(void **state)
+{
+        static const char *const names[] = { "wmem_default", "wmem_max" };
+        static const struct {
+                const char *set[2], *address;
+                size_t most;
+        } known[] = { { { "100000", "70000" }, "unix+seqpacket:/x", 140000 - 32 },
+                      { { "100000", "20000" }, "unix+dgram:/x", 100000 - 32 },
+                      { { "100000", "1000000000" }, "unix+dgram:/x", 4 << 20 },
+                      { { "100000", "70000" }, "unix+seqpacket:/x?buffer=64K", 65536 - 32 } };
+        pid_t pid = fork_child();
+        int status;
+
+        if (pid == 0) {
+                own_machine(CLONE_NEWNS);
+                for (size_t i = 0; i < COUNT_OF(known); i++) {
+                        struct ipw_caps caps;
+
+                        for (int k = 0; k < 2; k++) {
+                                char path[64], own[300];
+
+                                (void)snprintf(path, sizeof(path), "/proc/sys/net/core/%s", names[k]);
+                                (void)snprintf(own, sizeof(own), "%s/%s", folder, names[k]);
+                                CHILD_CHECK((status = open(own, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) >= 0);
+                                CHILD_CHECK(dprintf(status, "%s\n", known[i].set[k]) > 0 && close(status) == 0);
+                                if (i == 0 && mount(own, path, NULL, MS_BIND, NULL) < 0)
+                                        _exit(CANNOT);
+                        }
+                        CHILD_CHECK(ipw_describe(known[i].address, &caps, NULL) == 0);
+                        CHILD_CHECK(caps.max_msg == known[i].most && caps.atomic_max == known[i].most);
+                }
+                _exit(0);
+        }
+        status = reap(pid);
+        if (status == CANNOT)
+                skip();
+        assert_int_equal(status, 0);
+}
 
 static void test_sizes(void **state)
 {
@@ -1267,6 +1308,7 @@ int main(void)
                 TEST(abstract),
                 TEST(mode_whatever_the_umask),
                 TEST(other_users),
+                TEST(bound),
                 TEST(sizes),
                 TEST(buffer),
                 TEST(short_buffer),
