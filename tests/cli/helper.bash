@@ -53,7 +53,7 @@ teardown() {
 		kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true # timeout(1) leads a group, and can pass on no SIGKILL
 	done
 	wait 2>/dev/null || true
-	"$IPCWAY" remove -f "$QUEUE" "sem:$SEM" "$SET" ${RING:+"$RING"} 2>/dev/null || true
+	"$IPCWAY" remove -f "$QUEUE" "sem:$SEM" "shm:$SEM" "$SET" ${RING:+"$RING"} 2>/dev/null || true
 }
 
 is_in() { [[ $2 == *"$1"* ]] || { echo "no \"$1\" in: $2"; return 1; }; }

@@ -22,7 +22,7 @@
 static char folder[64]; /* "/tmp/ipcway-test-PID" */
 static char name[96];   /* in it */
 static char deep[600];  /* a folder in it with a long path */
-static const char *const others[] = { "file", "fifo", "link", "target", "socket", "old" };
+static const char *const others[] = { "file", "fifo", "link", "target", "socket", "old", "wmem_default", "wmem_max" };
 
 static void clean(void)
 {
