@@ -102,6 +102,17 @@ static int find(const struct request *request, int *out, bool *made, struct ipw_
         return 0;
 }
 
+/* A umask may have kept even its owner out. */
+static int let_in(const struct ipw_address *a, int fd, struct ipw_why *why)
+{
+        char through[40];
+        int r;
+
+        (void)snprintf(through, sizeof(through), "/proc/self/fd/%d", fd);
+        r = sys_chmod("let its owner in, whatever the umask", through, 0600);
+        return r < 0 ? why_call(why, r, a->rest, "cannot give the new FIFO its mode") : 0;
+}
+
 /* Removes the name if it is still that of the FIFO behind `fd`. */
 static int unlink_same(int fd, const char *path)
 {
@@ -178,6 +189,8 @@ static int try_open(const struct request *request, struct stream **out, struct i
         if (!p)
                 return why_set(why, ENOMEM, "%s: no memory", a->rest);
         r = find(request, &found, &made, why);
+        if (r == 0 && made)
+                r = let_in(a, found, why);
         if (r == 0)
                 r = open_ends(p, request, found, why);
         if (r == 0 && made)
