@@ -335,6 +335,7 @@ static void torture(int seconds)
         memset(notes, 0, sizeof(*notes));
         lives = lost_in_hand = kills = stops = 0;
         memset(worker, 0, sizeof(worker));
+        (void)ipw_close(open_as(to_all ? IPW_SUB : IPW_PULL)); /* a maker killed half way leaves what the next one must not take away */
         for (int i = 0; i < WORKERS; i++)
                 if (!to_all || i < 2 || i >= SENDERS)
                         start(i);
