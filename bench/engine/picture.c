@@ -56,8 +56,10 @@ const char *bench_text_count(char *text, size_t size, double count)
 
 const char *bench_text_who(char *text, size_t size, const struct bench_cell *c)
 {
-        if (c->party == BENCH_PEER || c->party == BENCH_LIMIT)
-                (void)snprintf(text, size, "%.*s", (int)strcspn(c->address, ","), c->address);
+        if (c->party == BENCH_LIMIT)
+                (void)snprintf(text, size, "bare hand-over");
+        else if (c->party == BENCH_PEER)
+                (void)snprintf(text, size, "%.*s", (int)strcspn(c->address, ":,"), c->address);
         else
                 (void)snprintf(text, size, "%s%s", c->mechanism,
                                c->party == BENCH_TUNED ? ", tuned"

@@ -153,7 +153,7 @@ int main(int argc, char **argv)
                                 }
         put_other(&run, "shm", "bare hand-over", BENCH_LIMIT, BENCH_POLLING, 55, "");
         put_other(&run, "shm", "futex", BENCH_LIMIT, BENCH_SLEEPING, 20300, "");
-        put_other(&run, "unix", "libnng", BENCH_PEER, BENCH_SLEEPING, 47000, "");
+        put_other(&run, "unix", "libnng: pair0 over ipc://, nng_sendmsg", BENCH_PEER, BENCH_SLEEPING, 47000, "");
         put_other(&run, "unix", "libzmq", BENCH_PEER, BENCH_SLEEPING, 32700, "void: the reference drifted by 31 %");
         put_other(&run, "shm", "Concurrency Kit", BENCH_PEER, BENCH_POLLING, 95, "not here: built without Concurrency Kit");
         errno = -bench_save(&run, argv[1]);
