@@ -16,11 +16,30 @@
 
 /* ---- table: one for each situation ----------------------------------------------------------------------------------------------------------- */
 
-static int same_situation(const struct bench_cell *a, const struct bench_cell *b)
+static int same_but_place(const struct bench_cell *a, const struct bench_cell *b)
 {
-        return a->shape == b->shape && a->wait == b->wait && (a->place == b->place || a->party == BENCH_PEER || b->party == BENCH_PEER) &&
-               a->size == b->size && a->producers == b->producers && a->consumers == b->consumers && a->broadcast == b->broadcast &&
-               a->rate == b->rate;
+        return a->shape == b->shape && a->wait == b->wait && a->size == b->size && a->producers == b->producers &&
+               a->consumers == b->consumers && a->broadcast == b->broadcast && a->rate == b->rate;
+}
+
+static int runs_anywhere(const struct bench_cell *c)
+{
+        return c->party == BENCH_PEER && c->place == BENCH_FREE;
+}
+
+/* Where it runs: a library with threads of its own runs anywhere, and stands with the ways that it was measured beside, which come just before it. */
+static enum bench_place place_of(const struct bench_run *run, size_t at)
+{
+        const struct bench_cell *c = &run->cells[at], *before = c;
+
+        while (before > run->cells && runs_anywhere(before))
+                before--;
+        return same_but_place(before, c) ? before->place : c->place;
+}
+
+static int same_situation(const struct bench_run *run, size_t a, size_t b)
+{
+        return same_but_place(&run->cells[a], &run->cells[b]) && place_of(run, a) == place_of(run, b);
 }
 
 static struct number_text time_of(struct bench_figure f)
@@ -84,7 +103,8 @@ static int show_cell(struct table *t, const struct bench_cell *c)
                 (void)snprintf(batch, sizeof(batch), ", %u at once", c->batch);
         if (c->lost)
                 (void)snprintf(lost, sizeof(lost), "; %.1f %% lost", 100.0 * (double)c->lost / (double)c->messages);
-        (void)snprintf(what, sizeof(what), "%s%s%s%s%s", c->address, batch, lost, *c->verdict ? "; " : "", c->verdict);
+        (void)snprintf(what, sizeof(what), "%s%s%s%s%s%s", c->address, batch, runs_anywhere(c) ? ", on any core" : "", lost,
+                       *c->verdict ? "; " : "", c->verdict);
         if (c->shape == BENCH_ONE_WAY)
                 return table_row(t, (const char *[]){ c->mechanism, bench_party_names[c->party], rate.text, costs.text, switches, what });
         return table_row(t, (const char *[]){ c->mechanism, bench_party_names[c->party], p50.text, p99.text, p999.text, p9999.text,
@@ -103,7 +123,7 @@ static int show_situation(const struct bench_run *run, size_t first)
 
         heading(of);
         for (size_t i = first; t && i < run->n; i++)
-                if (same_situation(of, &run->cells[i]) && show_cell(t, &run->cells[i]) < 0)
+                if (same_situation(run, first, i) && show_cell(t, &run->cells[i]) < 0)
                         return FAILED;
         return t ? table_print(t) : FAILED;
 }
@@ -123,7 +143,7 @@ int bench_show_table(const struct bench_run *run)
         for (size_t i = 0; i < run->n; i++) {
                 size_t k = 0;
 
-                while (k < i && !same_situation(&run->cells[k], &run->cells[i]))
+                while (k < i && !same_situation(run, k, i))
                         k++;
                 if (k == i && show_situation(run, i) != DONE)
                         return FAILED;

@@ -76,6 +76,19 @@ nothing_left() {
 	is_in "libnng; not here: $D/ipcway-bench-nng.so" "$output"
 }
 
+@test "bench: a library that runs anywhere stands with the ways it was measured beside, and hides no other table" {
+	bench --quick --rounds 1 --shape ping-pong --place other-core,same-core -o "$D/kept" pipe: >/dev/null
+	awk -F'\t' -v OFS='\t' '
+		$1 == "end" { $2 += 2 }
+		{ print }
+		$1 == "cell" && $4 == "tuned" { $3 = "libother"; $4 = "peer"; $7 = "free"; print }' "$D/kept" >"$D/with"
+	run -0 bench --from "$D/with"
+	[ "$(grep -c 'there and back' <<<"$output")" = 2 ]
+	[ "$(sed -n '/other core$/,/same core$/p' <<<"$output" | grep -c 'peer .*libother, on any core')" = 1 ]
+	[ "$(grep -c 'peer .*libother, on any core' <<<"$output")" = 2 ]
+	[ "$(grep -c '^pipe  default' <<<"$output")" = 2 ]
+}
+
 @test "bench: what a way cannot do is a line, not an error" {
 	run -0 bench --quick --rounds 1 --shape one-way --size 1M --senders 2 pipe: mq: unix+dgram:
 	is_in "pipe:; not here: without a name it is between two processes" "$output"
