@@ -155,7 +155,10 @@ int left_judge_file(struct ipw_probe *p, const struct ipw_probe_object *o, struc
         int r;
 
         if (has_lease(p, &key))
-                return left_verdict(out, IPW_LEFT_BUSY, "somebody has a lease on it, which is broken by opening it");
+                return hides_leases(p)
+                               ? left_verdict(out, IPW_LEFT_UNKNOWN,
+                                              "somebody outside this pid namespace may have a lease on it, which opening it would break")
+                               : left_verdict(out, IPW_LEFT_BUSY, "somebody has a lease on it, which is broken by opening it");
         fd = left_open(o, &directory, name);
         if (fd == -ENOENT || fd == -ESTALE)
                 return -ENOENT;

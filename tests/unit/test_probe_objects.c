@@ -817,6 +817,8 @@ static void test_lease_on_a_semaphore(void **state)
 static void test_lease_outside(void **state)
 {
         char address[80], link[64] = "";
+        struct ipw_probe *p;
+        struct ipw_left left;
         int fd, status;
         pid_t pid;
 
@@ -832,7 +834,11 @@ static void test_lease_outside(void **state)
                 if (pid == 0) {
                         if (mount("proc", "/proc", "proc", 0, NULL) < 0)
                                 _exit(CANNOT);
-                        expect_missing(object_with(take(), address), "value", IPW_FACT_UNSUPPORTED, "outside this pid namespace");
+                        p = take();
+                        expect_missing(object_with(p, address), "value", IPW_FACT_UNSUPPORTED, "outside this pid namespace");
+                        assert_int_equal(ipw_probe_left(p, object_with(p, address), &left), 0);
+                        assert_int_equal(left.verdict, IPW_LEFT_UNKNOWN);
+                        assert_non_null(strstr(left.text, "outside this pid namespace"));
                         _exit(0);
                 }
                 _exit(reap(pid));
