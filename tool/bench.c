@@ -4,7 +4,6 @@
  * what it found is kept for `ipcway advise`.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,15 +85,6 @@ static int stopped(void)
 /* ---- measuring ----------------------------------------------------------------------------------------------------------------------------------- */
 
 static char dir[PATH_MAX];
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-        (void)st;
-        (void)kind;
-        (void)where;
-        (void)remove(path);
-        return 0;
-}
 
 static int make_dir(void)
 {
@@ -178,7 +168,7 @@ static int measure(struct bench_run *run)
                 stop_note();
                 bench_machine_read(&run->machine);
                 r = measure_all(&all, run);
-                (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+                bench_remove_folder(dir);
                 run->complete = r == 0 && all.whole;
         }
         bench_jobs_free(&all);

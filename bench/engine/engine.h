@@ -44,6 +44,9 @@ int bench_place_find(enum bench_place, int cpus[2]);
 
 void bench_machine_read(struct bench_machine *);
 
+/* A folder, and all in it; follows no link. What cannot be removed stays. */
+void bench_remove_folder(const char *dir);
+
 /* What is made of the number of a message, and whether that came; in ways that put and take. bench_check() returns the number, or is trouble. */
 void bench_fill(const struct channel *, char *message, uint64_t number);
 uint64_t bench_check(const struct channel *, const char *message);

@@ -37,13 +37,18 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
         return 0;
 }
 
+void bench_remove_folder(const char *dir)
+{
+        (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void unmake(void)
 {
         if (getpid() != host)
                 return;
         if (mine->channel.way->unmake)
                 mine->channel.way->unmake(&mine->channel);
-        (void)nftw(mine->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        bench_remove_folder(mine->dir);
 }
 
 static void __attribute__((noreturn)) perform(struct bench_play *play, unsigned me, const int controls[BENCH_PROCESSES])
