@@ -27,6 +27,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "object_with.h"
 #include "own_machine.h"
 #include "people.h"
 #include "snapshot.h"
@@ -62,19 +63,6 @@ static int done(void **state)
 }
 
 /* ---- finding and comparing ------------------------------------------------------------------------------------------------------------- */
-
-static const struct ipw_probe_object *object_with(const struct ipw_probe *p, const char *address)
-{
-        const struct ipw_probe_object *o;
-        size_t n;
-
-        o = ipw_probe_objects(p, &n);
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(o[i].address, address) == 0)
-                        return &o[i];
-        fail_msg("there is no %s", address);
-        return NULL;
-}
 
 static unsigned how(const struct ipw_probe_object *o, pid_t pid)
 {

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "object_with.h"
 #include "own_machine.h"
 #include "people.h"
 
@@ -183,19 +184,6 @@ static const struct ipw_probe_wait *wait_of(const struct ipw_probe *p, int which
                 if (strcmp(w[i].name, waiters[which].name) == 0 && strcmp(w[i].call, waiters[which].call) == 0)
                         return &w[i];
         fail_msg("%s is not seen to wait", waiters[which].name);
-        return NULL;
-}
-
-static const struct ipw_probe_object *object_with(const struct ipw_probe *p, const char *address)
-{
-        const struct ipw_probe_object *o;
-        size_t n;
-
-        o = ipw_probe_objects(p, &n);
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(o[i].address, address) == 0)
-                        return &o[i];
-        fail_msg("there is no %s", address);
         return NULL;
 }
 
