@@ -20,11 +20,6 @@
 #include "message.h"
 #include "ring.h"
 
-static uint64_t record_size(uint64_t payload)
-{
-        return (RING_HEADER + payload + RING_HEADER - 1) & ~(uint64_t)(RING_HEADER - 1);
-}
-
 /* Where a position lies. Divides once a lap. */
 static always_inline uint64_t offset(const struct ring *r, struct ring_side *side, uint64_t at)
 {
@@ -35,11 +30,6 @@ static always_inline uint64_t offset(const struct ring *r, struct ring_side *sid
                 offset = at - side->lap;
         }
         return offset;
-}
-
-static always_inline shared64 *word_at(const struct ring *r, uint64_t offset)
-{
-        return (shared64 *)(r->bytes + offset);
 }
 
 static always_inline int lock(const struct ring *r, struct ring_side *side, shared64 *word)
@@ -97,7 +87,7 @@ static always_inline int make_sure(struct ring *r, uint64_t at, uint64_t size)
 
 static always_inline void skip(const struct ring *r, uint64_t where, uint64_t bytes)
 {
-        store_relaxed(word_at(r, where), RECORD_SKIP | bytes);
+        store_relaxed(ring_word(r, where), RECORD_SKIP | bytes);
 }
 
 static always_inline int put_one(struct ring *r, const struct ipw_message *m, uint64_t *tail)
@@ -107,7 +97,7 @@ static always_inline int put_one(struct ring *r, const struct ipw_message *m, ui
 
         if (unlikely(size > ring_max_message(r->capacity)))
                 return -EMSGSIZE;
-        need = record_size(size);
+        need = ring_record(size);
         where = offset(r, &r->put, at);
         left = r->capacity - where;
         error = make_sure(r, at, need <= left ? need : left + need);
@@ -120,8 +110,11 @@ static always_inline int put_one(struct ring *r, const struct ipw_message *m, ui
                 at += left;
                 where = 0;
         }
-        store_relaxed(word_at(r, where), RECORD_MESSAGE | size);
-        message_copy(r->bytes + where + RING_HEADER, m, 0, size);
+        store_relaxed(ring_word(r, where), RECORD_MESSAGE | size);
+        if (likely(!m->iov && size <= RING_SMALL))
+                ring_copy_in(ring_word(r, where) + 1, m->data, size);
+        else
+                message_copy(r->bytes + where + RING_HEADER, m, 0, size);
         *tail = at + need;
         return 0;
 }
@@ -165,7 +158,7 @@ ssize_t ring_put(struct ring *r, const struct ipw_message *m, size_t n)
 /* Lays records out from `*at` on, as many as fit behind each other in this lap: one at least, or -EAGAIN, -EBADMSG. */
 static always_inline ssize_t claim_lap(struct ring *r, uint64_t *at, uint64_t size, struct ipw_span *spans, size_t n)
 {
-        uint64_t need = record_size(size), where = offset(r, &r->put, *at), left = r->capacity - where;
+        uint64_t need = ring_record(size), where = offset(r, &r->put, *at), left = r->capacity - where;
         uint64_t skipped = need <= left ? 0 : left, room;
         unsigned char *begin = r->bytes + (skipped ? 0 : where);
         size_t done = 0;
@@ -232,15 +225,15 @@ int ring_commit(struct ring *r, const struct ipw_span *spans, size_t n)
 
                 if (unlikely(spans[i].inside[1]))
                         continue;
-                if (unlikely(at - r->put.lent > whole || size > whole || at - r->put.lent + record_size(size) > whole))
+                if (unlikely(at - r->put.lent > whole || size > whole || at - r->put.lent + ring_record(size) > whole))
                         return -EINVAL;
                 if (unlikely(at != tail)) {
                         if (at - r->put.lent < tail - r->put.lent || at % RING_HEADER)
                                 return -EINVAL;
                         skip_to(r, tail, at);
                 }
-                store_relaxed(word_at(r, offset(r, &r->put, at)), RECORD_MESSAGE | size);
-                tail = at + record_size(size);
+                store_relaxed(ring_word(r, offset(r, &r->put, at)), RECORD_MESSAGE | size);
+                tail = at + ring_record(size);
         }
         error = commit(r, &r->put, &r->words->writer, &r->words->tail, tail);
         if (likely(error == 0)) /* else the lock is another's: not ours to give back */
@@ -293,7 +286,7 @@ static always_inline int find(struct ring *r, uint64_t *at, const unsigned char 
                 expect(r, where);
                 return -EAGAIN;
         }
-        header = load_relaxed(word_at(r, where));
+        header = load_relaxed(ring_word(r, where));
         /* one gap at most, which the end of a lap makes two; never committed without what comes behind it */
         for (int gaps = 0; unlikely((header & RECORD_KIND) == RECORD_SKIP) && gaps < 2; gaps++) {
                 uint64_t bytes = header & ~RECORD_KIND, left = r->capacity - where;
@@ -303,10 +296,10 @@ static always_inline int find(struct ring *r, uint64_t *at, const unsigned char 
                 *at += bytes;
                 there -= bytes;
                 where = bytes == left ? 0 : where + bytes;
-                header = load_relaxed(word_at(r, where));
+                header = load_relaxed(ring_word(r, where));
         }
         *size = header & ~RECORD_KIND;
-        if (unlikely((header & RECORD_KIND) != RECORD_MESSAGE || record_size(*size) > there || record_size(*size) > r->capacity - where))
+        if (unlikely((header & RECORD_KIND) != RECORD_MESSAGE || ring_record(*size) > there || ring_record(*size) > r->capacity - where))
                 return -EBADMSG;
         *payload = r->bytes + where + RING_HEADER;
         return 0;
@@ -325,7 +318,7 @@ static always_inline int take_one(struct ring *r, struct ipw_message *m, uint64_
                 return -EMSGSIZE;
         copy_bytes(m->data, payload, size);
         m->flags = 0;
-        *head = at + record_size(size);
+        *head = at + ring_record(size);
         return 0;
 }
 
@@ -377,7 +370,7 @@ ssize_t ring_take(struct ring *r, struct ipw_message *m, size_t n)
  */
 static always_inline size_t find_alike(struct ring *r, uint64_t *at, uint64_t size, struct ipw_span *spans, size_t n)
 {
-        uint64_t need = record_size(size), where = offset(r, &r->take, *at), left = MIN(r->take.other - *at, r->capacity - where);
+        uint64_t need = ring_record(size), where = offset(r, &r->take, *at), left = MIN(r->take.other - *at, r->capacity - where);
         const unsigned char *next = r->bytes + where;
         size_t done = 0;
 
@@ -407,7 +400,7 @@ ssize_t ring_borrow(struct ring *r, struct ipw_span *spans, size_t n)
                 error = find(r, &at, &payload, &size);
                 if (unlikely(error))
                         break;
-                at += record_size(size);
+                at += ring_record(size);
                 spans[done++] = (struct ipw_span){ .data = (void *)payload, .size = size, .inside = { at } };
                 done += find_alike(r, &at, size, spans + done, n - done);
         }

@@ -11,7 +11,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <string.h>
 
+#include "bytes.h"
 #include "image.h"
 #include "ipcway.h"
 
@@ -64,12 +66,41 @@ static inline uint64_t ring_owner(uint32_t slot, uint32_t epoch)
 {
         return (uint64_t)epoch << 32 | (slot + 1);
 }
+/* What a message takes up, with its header and up to the next. */
+static inline uint64_t ring_record(uint64_t payload)
+{
+        return (RING_HEADER + payload + RING_HEADER - 1) & ~(uint64_t)(RING_HEADER - 1);
+}
 static inline uint64_t ring_max_message(uint64_t capacity)
 {
         return capacity / 2 - RING_HEADER; /* with what is left unused at the end it fits into an empty ring, wherever that begins */
 }
 
 void ring_use(struct ring *, void *memory, const struct ring_shape *, uint32_t which, uint64_t me);
+
+static inline shared64 *ring_word(const struct ring *r, uint64_t offset)
+{
+        return (shared64 *)(r->bytes + offset);
+}
+
+/*
+ * A small payload, word by word. A program has mostly just stored it, in words or less, and a processor hands on what is still on its way to memory to a load of no more
+ * than one such store. A wider load would wait until all stores before it are in memory, those of the last message among them, which must first get their lines from
+ * the other side.
+ */
+#define RING_SMALL 256
+static always_inline void ring_copy_in(shared64 *to, const void *payload, uint64_t size)
+{
+        const unsigned char *from = payload;
+        uint64_t at = 0, word;
+
+        for (; at + sizeof(word) <= size; at += sizeof(word)) {
+                memcpy(&word, from + at, sizeof(word));
+                store_relaxed(to + at / sizeof(word), word);
+        }
+        for (; at < size; at++)
+                ((unsigned char *)to)[at] = from[at];
+}
 
 /*
  * Puts up to n messages in. Returns how many, at least 1; -EAGAIN: no room for the first, `put.wanted` says how much it needs; -EBUSY: another is

@@ -3,6 +3,6 @@
 #include "message.h"
 #include "ring.h"
 
-#define message_copy(to, m, from, size) (store_release(&r->words->tail, at + need), message_copy(to, m, from, size))
+#define ring_copy_in(to, payload, size) (store_release(&r->words->tail, at + need), ring_copy_in(to, payload, size))
 
 #include "../../src/ring/queue.c"
