@@ -106,9 +106,10 @@ static ssize_t send_otherwise(struct link *link, const struct ipw_message *m, in
         return send_ended(link->handle, m, timeout, r);
 }
 
-ssize_t ipw_send(struct ipw_link *l, const struct ipw_message *m, int64_t timeout)
+static never_inline ssize_t send_checked(struct ipw_link *l, const struct ipw_message *m, int64_t timeout)
 {
         const struct link_ops *ops = l->link->ops;
+        unsigned flags = l->spin ? 0 : handle_flags(l, timeout);
         size_t size = message_size(m);
         ssize_t r;
 
@@ -117,9 +118,17 @@ ssize_t ipw_send(struct ipw_link *l, const struct ipw_message *m, int64_t timeou
                 r = check(l, m, size);
         if (unlikely(r < 0))
                 return handle_trouble(l, IPW_SEND, r, size);
-        if (likely(ops->send_one))
-                return ops->send_one(l->link, m, l->spin ? 0 : handle_flags(l, timeout), timeout);
-        return send_ended(l, m, timeout, ops->send(l->link, m, 1, l->spin ? 0 : handle_flags(l, timeout)));
+        if (ops->send_one)
+                return ops->send_one(l->link, m, flags, timeout);
+        return send_ended(l, m, timeout, ops->send(l->link, m, 1, flags));
+}
+
+/* What is in one piece and allowed goes to the mechanism with nothing saved and nothing called on the way. */
+ssize_t ipw_send(struct ipw_link *l, const struct ipw_message *m, int64_t timeout)
+{
+        if (unlikely(m->iov || handle_may(l, IPW_SEND) < 0 || check(l, m, m->size) < 0 || !l->link->ops->send_one))
+                return send_checked(l, m, timeout);
+        return l->link->ops->send_one(l->link, m, l->spin ? 0 : handle_flags(l, timeout), timeout);
 }
 
 ssize_t ipw_send_many(struct ipw_link *l, const struct ipw_message *m, size_t n, int64_t timeout)

@@ -140,6 +140,8 @@ static always_inline ssize_t put_some(struct ring *r, const struct ipw_message *
 
                 if (unlikely(late)) /* the lock is another's: not ours to give back */
                         return late;
+                if (r->put.alone)
+                        r->put.usual_to = MIN(r->put.lap, r->put.other) + r->capacity;
         }
         unlock(&r->put, &r->words->writer);
         return done ? (ssize_t)done : error;

@@ -43,6 +43,7 @@ struct ring {
                 uint64_t holder;        /* after -EBUSY */
                 uint64_t wanted;        /* sending, after -EAGAIN: bytes that must be free */
                 uint64_t lent, lent_to; /* what is lent: from here to there */
+                uint64_t usual_to;      /* sending alone: no lap ends, and there is room, before this */
         } put, take;
 };
 
@@ -107,6 +108,23 @@ static always_inline void ring_copy_in(shared64 *to, const void *payload, uint64
  * writing, `put.holder` says who; -EMSGSIZE; -EBADMSG: the ring is broken; -ESTALE: others took us for dead.
  */
 ssize_t ring_put(struct ring *, const struct ipw_message *, size_t n);
+
+/*
+ * The usual case of that, without a call and with no store but those that count: who is alone on the sending side puts one small message in one piece where room is known
+ * to be. False: it is another case, and nothing has happened. How many other stores lie between two messages decides how many lines a processor asks for at once.
+ */
+static always_inline bool ring_put_usual(struct ring *r, const struct ipw_message *m)
+{
+        uint64_t at = r->put.at, end = at + ring_record(m->size), where = at - r->put.lap, size = m->size;
+
+        if (unlikely(m->iov || size > RING_SMALL || end > r->put.usual_to))
+                return false;
+        store_relaxed(ring_word(r, where), RECORD_MESSAGE | size);
+        ring_copy_in(ring_word(r, where) + 1, m->data, size);
+        store_release(&r->words->tail, end);
+        r->put.at = end;
+        return true;
+}
 
 /* Takes up to n messages out. -EAGAIN: there is none; -EBUSY; -EMSGSIZE: m->size is set and it stays where it is; -EBADMSG; -ESTALE. */
 ssize_t ring_take(struct ring *, struct ipw_message *, size_t n);

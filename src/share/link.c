@@ -47,18 +47,18 @@ struct way {
         bool met;      /* there was another */
         bool handed;   /* the other may be an end that nobody has opened yet: */
         int other_end;
-        bool busy;    /* the last try found the lock taken */
-        bool look;    /* ask the kernel at the next chance */
-        bool chosen;  /* receiving: a wake was spent on us */
-        bool lent;    /* spans are claimed, or borrowed */
-        bool idle;    /* the last sleep was a whole slice: the other side is not about to come */
-        bool crowded; /* the other side needs our processor to get on, it seems */
-        bool paused;  /* the looks without giving the processor away were made already */
-        size_t run;   /* messages since the last try that found none, or no room */
+        bool busy;             /* the last try found the lock taken */
+        bool look;             /* ask the kernel at the next chance */
+        bool chosen;           /* receiving: a wake was spent on us */
+        bool lent;             /* spans are claimed, or borrowed */
+        bool idle;             /* the last sleep was a whole slice: the other side is not about to come */
+        bool crowded;          /* the other side needs our processor to get on, it seems */
+        bool paused;           /* the looks without giving the processor away were made already */
+        const uint64_t *moved; /* messages ever; */
+        uint64_t still;        /* and when a try last found none, or no room */
         atomic_bool interrupted;
         bool to_all; /* a broadcast */
         int64_t looked;
-        unsigned sends;
         struct share_bell bell;
         struct readiness readiness;
 };
@@ -95,11 +95,16 @@ static inline void pause_processor(void)
  * Whoever moves many messages and finds no more first lets some gather: each look takes a line away from the other side, which wants to store there, so to look less
  * often is faster for both.
  */
+static always_inline bool runs(const struct way *w)
+{
+        return *w->moved - w->still >= RUN;
+}
+
 static always_inline void let_gather(struct way *w)
 {
-        for (int i = 0; w->run >= RUN && !w->busy && !w->crowded && i < BACK_OFF; i++)
+        for (int i = 0; runs(w) && !w->busy && !w->crowded && i < BACK_OFF; i++)
                 pause_processor();
-        w->run = 0;
+        w->still = *w->moved;
 }
 
 static always_inline int looks(const struct way *w)
@@ -247,18 +252,22 @@ static never_inline ssize_t sent_to_waiters(struct shared_link *l, struct way *w
 static always_inline ssize_t sent(struct shared_link *l, struct way *w, ssize_t n)
 {
         w->busy = false;
-        w->run += n > 0 ? (size_t)n : 0;
         share_look();
         if (unlikely(anyone_waits(w->unlocked) || anyone_waits(&w->ring.words->filled) || w->bell.watch >= 0))
                 return sent_to_waiters(l, w, n);
         return n;
 }
 
+/* Is all well with the other side, as far as can be seen without a question? */
+static always_inline bool seems_there(const struct way *w)
+{
+        return !w->ends || (load_relaxed(w->others) && *w->moved % LOOK_SENDS);
+}
+
 /* Has the receiver gone, or have all of them? A look at the ring; now and then the kernel is asked. */
 static always_inline bool is_left(struct shared_link *l, struct way *w)
 {
-        return w->ends && unlikely(load_relaxed(w->others) == 0 || w->sends++ % LOOK_SENDS == 0) &&
-               is_over(l, w, load_relaxed(w->others) == 0 || is_due(w));
+        return unlikely(!seems_there(w)) && is_over(l, w, load_relaxed(w->others) == 0 || is_due(w));
 }
 
 /* What a try says in the end that was no success. */
@@ -303,9 +312,33 @@ static ssize_t shared_send(struct link *link, const struct ipw_message *m, size_
         return try_send(link, m, n);
 }
 
-static ssize_t shared_send_one(struct link *link, const struct ipw_message *m, unsigned flags, int64_t timeout)
+static never_inline ssize_t send_unusual(struct link *link, const struct ipw_message *m, int64_t timeout)
 {
         return one_sent(link, m, timeout, try_send(link, m, 1));
+}
+
+static never_inline ssize_t sent_usual(struct link *link, const struct ipw_message *m)
+{
+        struct shared_link *l = shared_of(link);
+
+        (void)sent(l, &l->way[IPW_SEND - 1], 1);
+        return one_sent(link, m, 0, 1);
+}
+
+/* Nothing is saved and nothing called on the shortest way, see ring_put_usual(). */
+static ssize_t shared_send_one(struct link *link, const struct ipw_message *m, unsigned flags, int64_t timeout)
+{
+        struct shared_link *l = shared_of(link);
+        struct way *w = &l->way[IPW_SEND - 1];
+
+        if (unlikely(!seems_there(w) || !ring_put_usual(&w->ring, m)))
+                return send_unusual(link, m, timeout);
+        share_look();
+        if (unlikely(w->busy || anyone_waits(w->unlocked) || anyone_waits(&w->ring.words->filled) || w->bell.watch >= 0))
+                return sent_usual(link, m);
+        one_count(&link->stats.sent, 1);
+        one_count(&link->stats.sent_bytes, m->size);
+        return (ssize_t)m->size;
 }
 
 static ssize_t shared_claim(struct link *link, size_t size, struct ipw_span *spans, size_t n)
@@ -366,7 +399,6 @@ static never_inline ssize_t taken_from_waiters(struct shared_link *l, struct way
 static always_inline ssize_t taken(struct shared_link *l, struct way *w, ssize_t n)
 {
         w->busy = false;
-        w->run += n > 0 ? (size_t)n : 0;
         share_look();
         if (unlikely(w->chosen || anyone_waits(w->unlocked) || anyone_waits(&w->ring.words->emptied) || w->bell.watch >= 0))
                 return taken_from_waiters(l, w, n);
@@ -498,7 +530,7 @@ static ssize_t shared_recv_one(struct link *link, struct ipw_message *m, unsigne
 
         if (unlikely(l->hand.kept))
                 return one_received(link, m, timeout, recv_kept(l, m));
-        if (unlikely(ring_is_drained(&w->ring) && w->run >= RUN) && timeout != 0)
+        if (unlikely(ring_is_drained(&w->ring) && runs(w)) && timeout != 0)
                 let_gather(w);
         r = ring_take(&w->ring, m, 1);
         if (r == -EAGAIN && timeout != 0 && l->share.spins && l->spin && !w->idle)
@@ -753,6 +785,7 @@ static void set_way(struct shared_link *l, unsigned direction, uint32_t which, b
         w->others_ever = direction == IPW_RECV ? &w->ring.words->senders_ever : &w->ring.words->receivers_ever;
         w->ever = load_relaxed(w->others_ever);
         w->ends = ends;
+        w->moved = direction == IPW_RECV ? &l->link.stats.received : &l->link.stats.sent;
         w->to_all = s->shape.flags & IMAGE_BROADCAST;
         w->handed = s->shape.flags & IMAGE_ENDS;
         w->other_end = s->index == 0 ? 1 : 0;

@@ -57,6 +57,7 @@ enum operation {
         MEND_RECEIVE,
         ATTACH_OVER,
         PAIR_SEND,
+        PAIR_SEND_AGAIN,
         PAIR_CLAIM,
         PAIR_RECEIVE,
         PAIR_BORROW,
@@ -88,6 +89,7 @@ static const struct {
         [MEND_RECEIVE] = { "mend-and-receive", IPW_RECV, .dead = IPW_RECV },
         [ATTACH_OVER] = { "attach-over-dead", .dead = IPW_SEND },
         [PAIR_SEND] = { "pair-send", IPW_SEND, .pair = true },
+        [PAIR_SEND_AGAIN] = { "pair-send-again", IPW_SEND, .pair = true },
         [PAIR_CLAIM] = { "pair-claim-commit", IPW_SEND, .lent = true, .pair = true },
         [PAIR_RECEIVE] = { "pair-receive", IPW_RECV, .pair = true },
         [PAIR_BORROW] = { "pair-borrow-give-back", IPW_RECV, .lent = true, .pair = true },
@@ -255,6 +257,8 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
                 l = open_as(w->address, IPW_PUSH);
         else if (about[operation].way == IPW_RECV || operation == RECEIVE_NOTHING)
                 l = open_as(w->address, IPW_PULL);
+        if (operation == PAIR_SEND_AGAIN && put(l, 'A', 0, SOON) != SIZE) /* the next goes the shortest way, with what this has found out */
+                errx(2, "cannot even begin");
         (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         (void)raise(SIGSTOP);
         switch (operation) {
@@ -262,6 +266,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         case SEND_TO_SLEEPER:
         case MEND_SEND:
         case PAIR_SEND:
+        case PAIR_SEND_AGAIN:
         case PUBLISH:
         case PUBLISH_TO_SLEEPERS:
                 r = put(l, 'S', 0, SOON);
@@ -589,7 +594,8 @@ static void world_make(struct world *w)
 {
         static unsigned serial;
         pid_t dead = 0;
-        int status;
+        int status, number;
+        char from;
 
         *w = (struct world){ .last = "its beginning" };
         (void)snprintf(w->address, sizeof(w->address), "shm:/ipcway-prove-%d-%u?size=4K&slots=%d&spin=0", (int)getpid(), ++serial, SLOTS);
@@ -632,6 +638,8 @@ static void world_make(struct world *w)
         } else if (about[operation].to_all) { /* it has opened, if that is not what it is to do */
                 put_before(w);
         }
+        if (operation == PAIR_SEND_AGAIN && take(w->in, &from, &number, SOON) != 0)
+                broken(w, "cannot even begin");
         w->tail = load_acquire(&w->words->tail);
         w->head = load_acquire(&w->words->head);
         w->quick = operation == ATTACH || operation == ATTACH_FIRST || operation == ATTACH_OVER || operation == JOIN;
