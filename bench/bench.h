@@ -18,7 +18,6 @@ enum {
 };
 
 extern const struct bench_way peer_nng, peer_nng_buffered, peer_zmq; /* other libraries, where they are installed */
-enum { WAKE_0, WAKE_1, FREE };
 extern const struct bench_way our_semaphore, our_lock, raw_sem, raw_semop, raw_ofd, raw_fcntl, raw_flock;
 
 enum measure {

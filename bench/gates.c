@@ -16,8 +16,6 @@
 
 #include "bench.h"
 
-enum { GATES = 3 };
-
 static void check(int r, const char *what)
 {
         if (r < 0)

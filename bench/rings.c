@@ -7,24 +7,43 @@
  * Latency is one way, the round trip halved; "of the 99th" is that of the 99th slowest of a hundred. Exit status as bars: 0 all hold, 1 one is short or void,
  * 2 usage, 3 something failed; with --quick 0 for all that could be measured.
  */
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/utsname.h>
 
-#include "rings.h"
-#include "statistics.h"
+#include "program.h"
+
+enum { SMALL = 64, LARGE = 1 << 20, WAITING_MS = 3000, WAITING_QUICK_MS = 200 };
 
 #ifdef WITH_CK
-#define CK &limit_ck
+extern const struct bench_way peer_ck;
+#define CK &peer_ck
 #else
 #define CK NULL
 #endif
 #ifdef WITH_BOOST
-#define BOOST &limit_boost
+extern const struct bench_way peer_boost;
+#define BOOST &peer_boost
 #else
 #define BOOST NULL
 #endif
+
+/* One of the two that are compared. */
+struct party {
+        const struct bench_way *way;
+        const char *options;                  /* ours: what the address asks for */
+        unsigned batch, producers, consumers; /* 0: 1 */
+        int polling, whole, broadcast;
+};
+
+struct row {
+        const char *name;
+        struct party limit, ours; /* limit.way NULL: what it needs is not installed */
+        enum { LATENCY, THROUGHPUT, IDLE } shape;
+        int one_cpu;
+        size_t size;  /* 0: SMALL */
+        double bar;   /* LATENCY: at most so many times as long; THROUGHPUT: at least so many times as fast */
+        double bar99; /* LATENCY: of the 99th of 100; 0: none */
+};
 
 /*
  * Beside other libraries a ring has the size that it has if nobody asks for another, 1 MiB, and their queues hold as many bytes; where many take turns both do better with
@@ -38,139 +57,155 @@
 
 static const struct row rows[] = {
         { "one way, polling, against a bare hand-over",
-          { &limit_handover },
-          { &our_ring, TALK "&" ALONE, .polling = 1 },
+          { &bench_handover },
+          { &ours_in_place, TALK "&" ALONE, .polling = 1 },
           LATENCY,
           .bar = 1.2,
           .bar99 = 2 },
-        { "one way, as it comes, against a bare hand-over", { &limit_handover }, { &our_ring, TALK }, LATENCY, .bar = 1.4 },
-        { "one way, as it comes, one CPU, against a futex", { &limit_futex }, { &our_ring, TALK }, LATENCY, .one_cpu = 1, .bar = 1.5 },
-        { "one way, asleep, against a futex", { &limit_futex }, { &our_ring, TALK "&spin=0" }, LATENCY, .bar = 1.1 },
-        { "waiting", { NULL }, { &our_ring, USUAL }, IDLE, .bar = 11, .bar99 = 0.1 },
+        { "one way, as it comes, against a bare hand-over", { &bench_handover }, { &ours_in_place, TALK }, LATENCY, .bar = 1.4 },
+        { "one way, as it comes, one CPU, against a futex", { &bench_futex }, { &ours_in_place, TALK }, LATENCY, .one_cpu = 1, .bar = 1.5 },
+        { "one way, asleep, against a futex", { &bench_futex }, { &ours_in_place, TALK "&spin=0" }, LATENCY, .bar = 1.1 },
+        { "waiting", { NULL }, { &ours_in_place, USUAL }, IDLE, .bar = 11, .bar99 = 0.1 },
 
-        { "1+1 alone, against ck_ring", { CK }, { &our_ring, ALONE }, THROUGHPUT, .bar = 1.8 },
-        { "1+1 as it comes, against ck_ring", { CK }, { &our_ring }, THROUGHPUT, .bar = 0.7 },
-        { "1+1 as it comes, against Boost", { BOOST }, { &our_ring }, THROUGHPUT, .bar = 5 },
-        { "1+1 alone, 32 at once, against ck_ring", { CK }, { &our_ring, ALONE, 32 }, THROUGHPUT, .bar = 2.5 },
-        { "1+1 alone, 32 lent, against ck_ring", { CK }, { &our_lent_ring, ALONE, 32, .whole = 1 }, THROUGHPUT, .bar = 3.5 },
+        { "1+1 alone, against ck_ring", { CK }, { &ours_in_place, ALONE }, THROUGHPUT, .bar = 1.8 },
+        { "1+1 as it comes, against ck_ring", { CK }, { &ours_in_place }, THROUGHPUT, .bar = 0.7 },
+        { "1+1 as it comes, against Boost", { BOOST }, { &ours_in_place }, THROUGHPUT, .bar = 5 },
+        { "1+1 alone, 32 at once, against ck_ring", { CK }, { &ours_in_place, ALONE, 32 }, THROUGHPUT, .bar = 2.5 },
+        { "1+1 alone, 32 lent, against ck_ring", { CK }, { &ours_lent, ALONE, 32, .whole = 1 }, THROUGHPUT, .bar = 3.5 },
 
-        { "1 MiB in and out, against memcpy", { &limit_memcpy }, { &our_ring, BIG }, THROUGHPUT, .size = LARGE, .bar = 0.9 },
+        { "1 MiB in and out, against memcpy", { &bench_memcpy }, { &ours_in_place, BIG }, THROUGHPUT, .size = LARGE, .bar = 0.9 },
         { "1 MiB lent, against copied",
-          { &our_ring, BIG, .whole = 1 },
-          { &our_lent_ring, BIG, .whole = 1 },
+          { &ours_in_place, BIG, .whole = 1 },
+          { &ours_lent, BIG, .whole = 1 },
           THROUGHPUT,
           .size = LARGE,
           .bar = 1.4 },
 
-        { "4+1 against 1+1", { &our_ring, USUAL }, { &our_ring, USUAL, .producers = 4 }, THROUGHPUT, .bar = 0.5 },
-        { "4+1 against 1+1, 32 at once", { &our_ring, USUAL, 32 }, { &our_ring, USUAL, 32, .producers = 4 }, THROUGHPUT, .bar = 0.5 },
-        { "4+4 against 1+1, 32 at once", { &our_ring, USUAL, 32 }, { &our_ring, USUAL, 32, 4, 4 }, THROUGHPUT, .bar = 0.5 },
-        { "4+4 against Boost", { BOOST, "1024", .producers = 4, .consumers = 4 }, { &our_ring, USUAL, 1, 4, 4 }, THROUGHPUT, .bar = 1 },
+        { "4+1 against 1+1", { &ours_in_place, USUAL }, { &ours_in_place, USUAL, .producers = 4 }, THROUGHPUT, .bar = 0.5 },
+        { "4+1 against 1+1, 32 at once",
+          { &ours_in_place, USUAL, 32 },
+          { &ours_in_place, USUAL, 32, .producers = 4 },
+          THROUGHPUT,
+          .bar = 0.5 },
+        { "4+4 against 1+1, 32 at once", { &ours_in_place, USUAL, 32 }, { &ours_in_place, USUAL, 32, 4, 4 }, THROUGHPUT, .bar = 0.5 },
+        { "4+4 against Boost",
+          { BOOST, "1024", .producers = 4, .consumers = 4 },
+          { &ours_in_place, USUAL, 1, 4, 4 },
+          THROUGHPUT,
+          .bar = 1 },
 
         { "broadcast to 4 against to 1",
-          { &our_ring, USUAL, .broadcast = 1 },
-          { &our_ring, USUAL, .consumers = 4, .broadcast = 1 },
+          { &ours_in_place, USUAL, .broadcast = 1 },
+          { &ours_in_place, USUAL, .consumers = 4, .broadcast = 1 },
           THROUGHPUT,
           .bar = 0.4 },
         { "broadcast to 4 against to 1, 32 at once",
-          { &our_ring, USUAL, 32, .broadcast = 1 },
-          { &our_ring, USUAL, 32, .consumers = 4, .broadcast = 1 },
+          { &ours_in_place, USUAL, 32, .broadcast = 1 },
+          { &ours_in_place, USUAL, 32, .consumers = 4, .broadcast = 1 },
           THROUGHPUT,
           .bar = 0.4 },
 };
 
-static void show(const struct row *row, const struct result *r, double bar, const char *what)
+static struct bench_job job_of(const struct row *row, const struct party *p, unsigned which)
+{
+        static const enum bench_shape shapes[] = { [LATENCY] = BENCH_PING_PONG, [THROUGHPUT] = BENCH_ONE_WAY, [IDLE] = BENCH_IDLE };
+        struct bench_job job = { .way = p->way, .whole = p->whole, .cell = bench_cell_empty() };
+        const char *options = p->options ? p->options : "";
+
+        job.cell.shape = shapes[row->shape];
+        job.cell.wait = p->polling || p->way->no_sleep ? BENCH_POLLING : BENCH_SLEEPING;
+        job.cell.place = row->one_cpu ? BENCH_SAME_CORE : BENCH_OTHER_CORE;
+        job.cell.size = row->size ? row->size : SMALL;
+        job.cell.batch = p->batch ? p->batch : 1;
+        job.cell.producers = row->shape == IDLE ? 0 : p->producers ? p->producers : 1;
+        job.cell.consumers = p->consumers ? p->consumers : 1;
+        job.cell.broadcast = p->broadcast;
+        if (p->way == &ours_in_place || p->way == &ours_lent)
+                (void)snprintf(job.address, sizeof(job.address), "shm:/ipcway-rings-{pid}-%u-{n}%s%s", which, *options ? "?" : "", options);
+        else
+                (void)snprintf(job.address, sizeof(job.address), "%s", options);
+        return job;
+}
+
+static void show(struct program *program, const struct row *row, const struct bench_ratio *r, double bar, const char *what)
 {
         char name[80];
 
         (void)snprintf(name, sizeof(name), "%s%s", row->name, what);
-        if (row->shape == IDLE)
-                printf("%-56s %10s %10.2f %7s  %16s  <= %4.2f  %s\n", name, "", r->our_ns, "", "", bar, r->verdict);
-        else
-                printf("%-56s %10.1f %10.1f %7.3f  %6.3f to %6.3f  %s %4.2f  %s\n", name, r->limit_ns, r->our_ns, r->ratio, r->low, r->high,
-                       row->shape == LATENCY ? "<=" : ">=", bar, r->verdict);
-        fflush(stdout);
+        printf("%-56s %10.1f %10.1f %7.3f  %6.3f to %6.3f  %s %4.2f  %s\n", name, r->reference, r->ours, r->value, r->low, r->high,
+               row->shape == LATENCY ? "<=" : ">=", bar, r->verdict);
+        (void)fflush(stdout);
+        program_note(program, r->verdict);
 }
 
-static int is_wanted(const struct row *row, char **words, int n)
+static void compare(struct program *program, const struct row *row)
 {
-        for (int i = 0; i < n; i++)
-                if (strstr(row->name, words[i]))
-                        return 1;
-        return n == 0;
-}
+        int faster = row->shape == THROUGHPUT;
+        const struct bench_bar bars[] = {
+                { faster ? BENCH_EACH : BENCH_MEDIAN, faster ? BENCH_TIMES_AS_FAST : BENCH_TIMES_AS_LONG, row->bar },
+                { BENCH_99TH, BENCH_TIMES_AS_LONG, row->bar99 },
+        };
+        struct bench_job jobs[2];
+        struct bench_ratio ratios[2];
+        int r;
 
-static int find_cpus(struct plan *plan)
-{
-        cpu_set_t set;
-        int found = 0;
-
-        if (sched_getaffinity(0, sizeof(set), &set) < 0)
-                return 0;
-        for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
-                if (CPU_ISSET(cpu, &set))
-                        plan->cpus[found++] = cpu;
-        return found;
-}
-
-static int usage(void)
-{
-        fputs("usage: rings [--quick] [--rounds 3..127] [WORD...]\n", stderr);
-        return 2;
-}
-
-/* 0 held, 1 not, 3 failed. */
-static int one(const struct row *row, const struct plan *plan)
-{
-        struct result results[2];
-        int good;
-
-        if (row->shape != IDLE && !row->limit.way) {
+        if (!row->limit.way) {
                 printf("%-56s not here: built without what it is compared with\n", row->name);
-                return 0;
+                return;
         }
-        if (measure_row(row, plan, results) < 0) {
-                printf("%-56s failed\n", row->name);
-                return 3;
+        jobs[0] = job_of(row, &row->limit, 0);
+        jobs[1] = job_of(row, &row->ours, 1);
+        r = bench_compare(jobs, bars, row->bar99 > 0 ? 2 : 1, &program->plan, ratios);
+        if (!program_has(program, jobs, 2, row->name, r))
+                return;
+        show(program, row, &ratios[0], row->bar, "");
+        if (row->bar99 > 0)
+                show(program, row, &ratios[1], row->bar99, ", of the 99th");
+}
+
+/* Nothing to compare with: what a second of waiting costs. */
+static void wait_idle(struct program *program, const struct row *row)
+{
+        struct bench_job job = job_of(row, &row->ours, 1);
+        double switches, cpu;
+        int r = bench_idle(&job, (program->quick ? WAITING_QUICK_MS : WAITING_MS) * 1000000LL, &program->plan, &switches, &cpu);
+
+        if (!program_has(program, &job, 1, row->name, r))
+                return;
+        for (int i = 0; i < 2; i++) {
+                double value = i ? cpu * 100 : switches, bar = i ? row->bar99 : row->bar;
+                const char *verdict = value <= bar ? "holds" : "short";
+                char name[80];
+
+                (void)snprintf(name, sizeof(name), "%s, %s", row->name, i ? "% of a CPU" : "wakes a second");
+                printf("%-56s %10s %10.2f %7s  %16s  <= %4.2f  %s\n", name, "", value, "", "", bar, verdict);
+                program_note(program, verdict);
         }
-        show(row, &results[0], row->bar, row->shape == IDLE ? ", wakes a second" : "");
-        good = *results[0].verdict == 'h';
-        if (row->bar99) {
-                show(row, &results[1], row->bar99, row->shape == IDLE ? ", % of a CPU" : ", of the 99th");
-                good &= *results[1].verdict == 'h';
-        }
-        return !good;
 }
 
 int main(int argc, char **argv)
 {
-        struct plan plan = { .rounds = 31, .half_ms = 10, .idle_ms = 3000 };
-        int quick = 0, worst = 0, at = 1;
+        struct program program;
         struct utsname kernel;
 
-        for (; at < argc && argv[at][0] == '-'; at++) {
-                if (strcmp(argv[at], "--quick") == 0)
-                        quick = 1, plan.rounds = 3, plan.half_ms = 1, plan.idle_ms = 200;
-                else if (strcmp(argv[at], "--rounds") == 0 && at + 1 < argc)
-                        plan.rounds = (unsigned)atoi(argv[++at]);
-                else
-                        return usage();
-        }
-        if (plan.rounds < 3 || plan.rounds >= STATISTICS_MOST)
-                return usage();
-        if (find_cpus(&plan) < 2) {
+        if (program_begin(&program, "rings", argc, argv, 31, 10) != 0)
+                return 2;
+        if (program.cpus[1] < 0) {
                 puts("fewer than 2 CPUs: nothing to compare");
-                return 0;
+                return program_end(&program);
         }
         (void)uname(&kernel);
-        printf("%u rounds of %.0f ms%s; Linux %s; CPUs %d and %d\n", plan.rounds, plan.half_ms, quick ? ": the verdicts are for show" : "",
-               kernel.release, plan.cpus[0], plan.cpus[1]);
+        printf("%u rounds of %.0f ms%s; Linux %s; CPUs %d and %d\n", program.plan.rounds, program.plan.ms,
+               program.quick ? ": the verdicts are for show" : "", kernel.release, program.cpus[0], program.cpus[1]);
         printf("%-56s %10s %10s %7s  %16s  %7s  %s\n", "64 bytes, ns of a message", "reference", "ipcway", "ratio", "95 % interval", "bar",
                "verdict");
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                int r = is_wanted(&rows[i], argv + at, argc - at) ? one(&rows[i], &plan) : 0;
-
-                worst = r > worst && !(quick && r == 1) ? r : worst;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !program_is_stopped(); i++) {
+                if (!program_wants(&program, rows[i].name))
+                        continue;
+                if (rows[i].shape == IDLE)
+                        wait_idle(&program, &rows[i]);
+                else
+                        compare(&program, &rows[i]);
         }
-        return worst;
+        return program_end(&program);
 }

@@ -59,3 +59,18 @@ uint64_t bench_histogram_at(const struct bench_histogram *h, double part)
         }
         return h->most;
 }
+
+double bench_histogram_near(const struct bench_histogram *h, double part)
+{
+        double wanted = part * (double)h->count, seen = 0;
+
+        for (unsigned i = 0; i < BENCH_CLASSES - 1; i++) {
+                double here = (double)h->counts[i], low = (double)bench_class_low(i), high = (double)bench_class_high(i);
+
+                high = high > (double)h->most ? (double)h->most : high;
+                if (here > 0 && seen + here >= wanted)
+                        return low + (high - low) * (wanted - seen) / here;
+                seen += here;
+        }
+        return (double)h->most;
+}

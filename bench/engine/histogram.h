@@ -21,8 +21,10 @@ void bench_histogram_merge(struct bench_histogram *, const struct bench_histogra
 
 /* The smallest class that holds the `part`-th (0 to 1) of all, as the largest value in it, but never above `most`. Nothing counted: 0. */
 uint64_t bench_histogram_at(const struct bench_histogram *, double part);
+/* About where in its class that one is, if those in it are spread evenly: for ratios, which are finer than classes. */
+double bench_histogram_near(const struct bench_histogram *, double part);
 
 /* Of a value, and the values of a class. */
 unsigned bench_class_of(uint64_t ns);
-uint64_t bench_class_low(unsigned class);
-uint64_t bench_class_high(unsigned class);
+uint64_t bench_class_low(unsigned which);
+uint64_t bench_class_high(unsigned which);

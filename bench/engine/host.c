@@ -46,8 +46,9 @@ static void unmake(void)
 {
         if (getpid() != host)
                 return;
-        if (mine->channel.way->unmake)
-                mine->channel.way->unmake(&mine->channel);
+        for (unsigned i = 0; i < mine->count; i++)
+                if (mine->held[i].channel.way->unmake)
+                        mine->held[i].channel.way->unmake(&mine->held[i].channel);
         bench_remove_folder(mine->dir);
 }
 
@@ -66,8 +67,22 @@ static void __attribute__((noreturn)) perform(struct bench_play *play, unsigned 
         bench_player(play, me, controls[me]);
 }
 
-static void close_raw(struct channel *c)
+static void make(struct bench_play *play, unsigned which)
 {
+        struct channel *c = &play->held[which].channel;
+
+        c->way->make(c, play->dir);
+        play->shared->lossy[which] = c->lossy;
+        play->shared->grows[which] = c->grows;
+        if (c->lossy && !c->back)
+                c->patience = PATIENCE_NS;
+}
+
+/* What this process has of it; the players have their own. */
+static void leave(struct channel *c)
+{
+        if (c->way->made)
+                c->way->made(c);
         for (size_t i = 0; i < sizeof(c->fds) / sizeof(c->fds[0]); i++)
                 if (c->fds[i] >= 0)
                         (void)close(c->fds[i]);
@@ -79,11 +94,8 @@ static void __attribute__((noreturn)) watch_over(struct bench_play *play, const 
         siginfo_t info;
         int came = 0;
 
-        play->channel.way->make(&play->channel, play->dir);
-        play->shared->lossy = play->channel.lossy;
-        play->shared->grows = play->channel.grows;
-        if (play->channel.lossy && !play->channel.back)
-                play->channel.patience = PATIENCE_NS;
+        for (unsigned i = 0; i < play->count; i++)
+                make(play, i);
         for (unsigned i = 0; i < play->processes; i++) {
                 players[i] = fork();
                 if (players[i] == 0)
@@ -93,9 +105,8 @@ static void __attribute__((noreturn)) watch_over(struct bench_play *play, const 
         }
         for (unsigned i = 0; i < play->processes; i++)
                 (void)close(controls[i]);
-        if (play->channel.way->made)
-                play->channel.way->made(&play->channel);
-        close_raw(&play->channel);
+        for (unsigned i = 0; i < play->count; i++)
+                leave(&play->held[i].channel);
         while (came != SIGTERM && came != SIGCHLD)
                 came = sigwaitinfo(watched, &info);
         for (unsigned i = 0; i < play->processes; i++) {
@@ -124,10 +135,11 @@ static void __attribute__((noreturn)) be_host(struct bench_play *play, const int
         mine = play;
         trouble_text = play->shared->text;
         trouble_last = unmake;
-        if (play->job->text) {
-                *play->job->text = trouble_text;
-                *play->job->last = unmake;
-        }
+        for (unsigned i = 0; i < play->count; i++)
+                if (play->held[i].job->text) {
+                        *play->held[i].job->text = trouble_text;
+                        *play->held[i].job->last = unmake;
+                }
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent)
                 _exit(3);
@@ -167,24 +179,36 @@ static int hear(struct bench_play *play, unsigned from, const struct bench_plan 
         return broke(play, why, "a process of it ended");
 }
 
-static void set_channel(struct bench_play *play, const struct bench_job *job)
+static unsigned players_of(const struct bench_job *job)
+{
+        const struct bench_cell *cell = &job->cell;
+        int alone = cell->shape == BENCH_ALONE || (job->way->put && !job->way->take);
+
+        return alone ? 1 : cell->shape == BENCH_PING_PONG ? 2 : cell->producers + cell->consumers;
+}
+
+static void hold(struct bench_held *held, const struct bench_job *job)
 {
         const struct bench_cell *cell = &job->cell;
         int shares = cell->consumers > 1 && !cell->broadcast;
+        struct channel *c = &held->channel;
 
-        play->channel = (struct channel){ .way = job->way,
-                                          .address = job->address,
-                                          .size = cell->size,
-                                          .batch = cell->shape == BENCH_ONE_WAY ? cell->batch : 1,
-                                          .producers = cell->producers,
-                                          .consumers = cell->consumers,
-                                          .broadcast = cell->broadcast,
-                                          .back = cell->shape == BENCH_PING_PONG,
-                                          .wait = cell->wait,
-                                          .loop = -1,
-                                          .patience = shares ? PATIENCE_NS : -1 };
-        memset(play->channel.fds, 0xff, sizeof(play->channel.fds));
-        memset(play->channel.queues, 0xff, sizeof(play->channel.queues));
+        held->job = job;
+        held->players = players_of(job);
+        *c = (struct channel){ .way = job->way,
+                               .address = job->address,
+                               .size = cell->size,
+                               .batch = cell->shape == BENCH_ONE_WAY ? cell->batch : 1,
+                               .whole = job->whole,
+                               .producers = cell->producers,
+                               .consumers = cell->consumers,
+                               .broadcast = cell->broadcast,
+                               .back = job->back || cell->shape == BENCH_PING_PONG,
+                               .wait = cell->wait,
+                               .loop = -1,
+                               .patience = shares ? PATIENCE_NS : -1 };
+        memset(c->fds, 0xff, sizeof(c->fds));
+        memset(c->queues, 0xff, sizeof(c->queues));
 }
 
 static int start(struct bench_play *play, char why[BENCH_TEXT_VERDICT])
@@ -220,13 +244,24 @@ static int start(struct bench_play *play, char why[BENCH_TEXT_VERDICT])
         return -EIO;
 }
 
-static int refused(const struct bench_job *job, struct bench_play *play, char why[BENCH_TEXT_VERDICT])
+static int find_cpus(const struct bench_job *job, const struct bench_plan *plan, int cpus[2])
+{
+        cpus[0] = cpus[1] = -1;
+        if (job->way->threads || job->cell.place == BENCH_FREE)
+                return 0;
+        if (!plan->cpus)
+                return bench_place_find(job->cell.place, cpus);
+        cpus[0] = plan->cpus[0];
+        cpus[1] = plan->cpus[job->cell.place != BENCH_SAME_CORE];
+        return 0;
+}
+
+static int refused(const struct bench_job *job, const struct bench_plan *plan, struct bench_held *held, char why[BENCH_TEXT_VERDICT])
 {
         const struct bench_way *way = job->way;
         const struct bench_cell *c = &job->cell;
         const char *what = NULL;
 
-        play->cpus[0] = play->cpus[1] = -1;
         if (way->pair_only && (c->producers > 1 || c->consumers > 1 || c->broadcast))
                 what = "it is between two processes";
         else if ((way->no_loop && c->wait == BENCH_LOOP) || (way->no_sleep && c->wait == BENCH_SLEEPING && c->shape != BENCH_ONE_WAY) ||
@@ -234,28 +269,32 @@ static int refused(const struct bench_job *job, struct bench_play *play, char wh
                 what = "it does not wait that way";
         else if (way->most && c->size > way->most)
                 what = "messages of it are smaller";
-        else if (c->producers + c->consumers > BENCH_PROCESSES || c->size < 8 || c->batch > BENCH_BATCH_MOST || !c->producers ||
-                 !c->consumers || !c->batch)
+        else if (c->producers + c->consumers > BENCH_PROCESSES || c->size < 8 || c->batch > BENCH_BATCH_MOST ||
+                 (!c->producers && c->shape != BENCH_IDLE) || !c->consumers || !c->batch || job->burst > BENCH_BURST)
                 what = "too many processes or messages at once, or none";
-        else if (!way->threads && c->place != BENCH_FREE && bench_place_find(c->place, play->cpus) < 0)
+        else if (find_cpus(job, plan, held->cpus) < 0)
                 what = c->place == BENCH_OTHER_SOCKET ? "this machine has one socket" : "this machine has one core";
         if (what)
                 (void)snprintf(why, BENCH_TEXT_VERDICT, "%s", what);
         return what != NULL;
 }
 
-int bench_play_start(struct bench_play *play, const struct bench_job *job, const struct bench_plan *plan, char why[BENCH_TEXT_VERDICT])
+int bench_play_start(struct bench_play *play, const struct bench_job *jobs, unsigned n, const struct bench_plan *plan,
+                     char why[BENCH_TEXT_VERDICT])
 {
         static unsigned number;
         char ready;
         int r;
 
-        *play = (struct bench_play){ .job = job,
-                                     .processes = job->cell.shape == BENCH_PING_PONG ? 2 : job->cell.producers + job->cell.consumers };
+        *play = (struct bench_play){ .count = n };
         memset(play->control, 0xff, sizeof(play->control));
-        if (refused(job, play, why))
-                return -EIO;
-        set_channel(play, job);
+        for (unsigned i = 0; i < n; i++) {
+                if (refused(&jobs[i], plan, &play->held[i], why))
+                        return -EIO;
+                hold(&play->held[i], &jobs[i]);
+                if (play->held[i].players > play->processes)
+                        play->processes = play->held[i].players;
+        }
         (void)snprintf(play->dir, sizeof(play->dir), "%.100s/%u", plan->dir, number++);
         if (mkdir(play->dir, 0700) < 0) {
                 (void)snprintf(why, BENCH_TEXT_VERDICT, "%s: %s", play->dir, strerror(errno));
@@ -270,7 +309,6 @@ int bench_play_start(struct bench_play *play, const struct bench_job *job, const
         r = start(play, why);
         for (unsigned i = 0; r == 0 && i < play->processes; i++)
                 r = hear(play, i, plan, &ready, 1, why);
-        play->opened = r == 0;
         return r;
 }
 
@@ -282,12 +320,14 @@ int bench_play_turn(struct bench_play *play, const struct bench_order *order, co
         atomic_store(&play->shared->arrived, 0);
         atomic_store(&play->shared->done, 0);
         atomic_store(&play->shared->start, 0);
+        atomic_store(&play->shared->filled, 0);
+        atomic_store(&play->shared->emptied, 0);
         for (unsigned i = 0; i < BENCH_PROCESSES; i++)
                 atomic_store(&play->shared->by[i].taken, 0);
-        for (unsigned i = 0; i < play->processes; i++)
+        for (unsigned i = 0; i < play->held[order->which].players; i++)
                 if (send(play->control[i], order, sizeof(*order), MSG_NOSIGNAL) != sizeof(*order))
                         return broke(play, why, "a process of it ended");
-        for (unsigned i = 0; r == 0 && i < play->processes; i++)
+        for (unsigned i = 0; r == 0 && i < play->held[order->which].players; i++)
                 r = hear(play, i, plan, &reports[i], sizeof(reports[i]), why);
         return r;
 }

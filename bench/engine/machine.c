@@ -84,7 +84,7 @@ static void processor(struct bench_machine *m)
                 (void)snprintf(m->processor, sizeof(m->processor), "unknown");
         line_of("/sys/class/dmi/id/sys_vendor", line, sizeof(line));
         if (guest)
-                (void)snprintf(m->virtual, sizeof(m->virtual), "virtual machine%s%.24s", *line ? ", " : "", line);
+                (void)snprintf(m->guest, sizeof(m->guest), "virtual machine%s%.24s", *line ? ", " : "", line);
 }
 
 void bench_machine_read(struct bench_machine *m)

@@ -25,9 +25,8 @@ struct bench_module {
 
 /* At the end of an adapter. Where it is linked and not opened, there is nothing to export. */
 #ifdef BENCH_MODULE
-#define BENCH_OFFERS(...)                              \
-        extern const struct bench_module bench_module; \
-        __attribute__((visibility("default")))         \
+#define BENCH_OFFERS(...)                                                                     \
+        extern const struct bench_module bench_module __attribute__((visibility("default"))); \
         const struct bench_module bench_module = { BENCH_MODULE_VERSION, &trouble_text, &trouble_last, { __VA_ARGS__ } };
 #else
 #define BENCH_OFFERS(...)

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "way.h"
+#include "message.h"
 
 static const int64_t opening = IPW_MS(10000);
 
@@ -43,8 +43,7 @@ static unsigned fresh_key(void)
         return key | 0x10000000;
 }
 
-/* Writes the address to `out` with its marks filled in. */
-static void expand(char out[160], const struct channel *c, const char *dir, int n)
+void bench_expand(char out[160], const struct channel *c, const char *dir, int n)
 {
         size_t at = 0;
 
@@ -109,7 +108,7 @@ static void make(struct channel *c, const char *dir)
                         if (c->queues[i] < 0)
                                 trouble("msgget: %s", strerror(errno));
                 }
-                expand(c->names[i], c, dir, i);
+                bench_expand(c->names[i], c, dir, i);
         }
         if (ipw_describe(is_anonymous(c) ? c->address : c->names[0], &caps, &why) < 0)
                 trouble("%s", why.text);
@@ -283,3 +282,104 @@ static void unmake(struct channel *c)
 }
 
 const struct bench_way ours = { .make = make, .made = made, .join = join, .send = send_messages, .recv = recv_messages, .unmake = unmake };
+
+/* ---- the same, by a program that makes its messages where they lie ---------------------------------------------------------------------------- */
+
+static void mark(const struct channel *c, void *to, uint64_t number)
+{
+        if (c->whole)
+                bench_mark_whole(to, c->size, number);
+        else
+                bench_mark(to, c->size, number);
+}
+
+static uint64_t marked(const struct channel *c, const void *from)
+{
+        return c->whole ? bench_marked_whole(from, c->size) : bench_marked(from, c->size);
+}
+
+/* One set of messages serves a loop. */
+static void join_in_place(struct channel *c, int process)
+{
+        struct ipw_message *m;
+
+        join(c, process);
+        m = c->messages;
+        for (unsigned i = 0; i < c->batch; i++)
+                m[i] = (struct ipw_message){ .data = c->buffer + i * c->size, .capacity = c->size, .size = c->size };
+}
+
+static void put_in_place(struct channel *c, uint64_t number, size_t n)
+{
+        struct ipw_message *m = c->messages;
+        ssize_t r;
+
+        for (size_t i = 0; i < n; i++)
+                mark(c, m[i].data, number + i);
+        if (c->batch == 1) {
+                if (ipw_send(c->to, m, IPW_FOREVER) < 0)
+                        failed(c->to, "send");
+                return;
+        }
+        for (size_t done = 0; done < n; done += (size_t)r) {
+                r = ipw_send_many(c->to, m + done, n - done, IPW_FOREVER);
+                if (r < 0)
+                        failed(c->to, "send many");
+        }
+}
+
+static size_t take_in_place(struct channel *c, uint64_t *numbers, size_t n)
+{
+        int64_t timeout = c->wait == BENCH_POLLING ? 0 : c->patience;
+        struct ipw_message *m = c->messages;
+        ssize_t r;
+
+        do
+                r = c->batch > 1 ? ipw_recv_many(c->from, m, n, timeout) : ipw_recv(c->from, m, timeout);
+        while (r == -EAGAIN);
+        if (r == -ETIMEDOUT)
+                return 0;
+        if (r < 0)
+                failed(c->from, "receive");
+        r = c->batch > 1 ? r : 1;
+        for (ssize_t i = 0; i < r; i++)
+                numbers[i] = marked(c, m[i].data);
+        return (size_t)r;
+}
+
+static void put_lent(struct channel *c, uint64_t number, size_t n)
+{
+        struct ipw_span spans[BENCH_BATCH_MOST];
+        ssize_t r;
+
+        for (size_t done = 0; done < n; done += (size_t)r) {
+                r = ipw_claim(c->to, c->size, spans, n - done, IPW_FOREVER);
+                if (r < 0)
+                        failed(c->to, "claim");
+                for (size_t i = 0; i < (size_t)r; i++)
+                        mark(c, spans[i].data, number + done + i);
+                if (ipw_commit(c->to, spans, (size_t)r) != r)
+                        failed(c->to, "commit");
+        }
+}
+
+static size_t take_lent(struct channel *c, uint64_t *numbers, size_t n)
+{
+        struct ipw_span spans[BENCH_BATCH_MOST];
+        ssize_t r = ipw_borrow(c->from, spans, n, c->patience);
+
+        if (r == -ETIMEDOUT)
+                return 0;
+        if (r < 0)
+                failed(c->from, "borrow");
+        for (ssize_t i = 0; i < r; i++)
+                numbers[i] = marked(c, spans[i].data);
+        if (ipw_give_back(c->from, spans, (size_t)r) < 0)
+                failed(c->from, "give back");
+        return (size_t)r;
+}
+
+const struct bench_way ours_in_place = {
+        .make = make, .made = made, .join = join_in_place, .put = put_in_place, .take = take_in_place, .unmake = unmake
+};
+const struct bench_way ours_lent = { .make = make, .made = made, .join = join, .put = put_lent, .take = take_lent, .unmake = unmake };

@@ -174,7 +174,7 @@ static void put_table(FILE *out, const struct bench_run *run, enum bench_shape s
 
 static void put_machine(FILE *out, const struct bench_machine *m)
 {
-        const char *const rows[][2] = { { "processor", m->processor }, { "kernel", m->kernel },     { "virtual machine", m->virtual },
+        const char *const rows[][2] = { { "processor", m->processor }, { "kernel", m->kernel },     { "virtual machine", m->guest },
                                         { "C library", m->libc },      { "compiler", m->compiler }, { "ipcway", m->version } };
         char when[64] = "";
         time_t seconds = (time_t)m->when;

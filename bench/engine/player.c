@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process of a cell does: it sends, receives, or answers, as often as it is told to. All wait for each other in shared memory before the time begins; it ends with
- * the last message received.
+ * What a process of a cell does: it sends, receives, or answers, as often as it is told to, by the one of what it holds that it is told. All wait for each other in shared
+ * memory before the time begins; it ends with the last message received. Of two each has a processor of its own; more go to either of them.
  *
  * At a fixed rate every message has a time at which it is due, whatever became of those before it. A sender that is late does not wait and does not skip, and a latency
  * is counted from when the message was due, not from when somebody found the time to send it: what a pause of 50 ms costs all who come in it is seen, and not the
  * first alone (coordinated omission). The receiver knows from its number when a message was due.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,12 +17,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "engine.h"
 
-enum { SPOTS = 64, CLOCK_CALLS = 16 };
+enum { SPOTS = 64, CLOCK_CALLS = 64 };
 static const uint64_t odd = 0x9e3779b97f4a7c15;
 
 static int64_t real_now(void)
@@ -86,10 +88,36 @@ static uint64_t spot(uint64_t number, uint64_t words, uint64_t i)
         return words <= SPOTS ? i : i * (words / SPOTS) + number % (words / SPOTS);
 }
 
+/* Most are as small as a line of the cache, and what they cost here is part of what is measured. */
+static void fill_line(char *message, uint64_t number)
+{
+        uint64_t words[8];
+
+        for (uint64_t i = 0; i < 8; i++)
+                words[i] = number + i * odd;
+        memcpy(message, words, sizeof(words));
+}
+
+static uint64_t check_line(const char *message)
+{
+        uint64_t words[8], wrong = 0;
+
+        memcpy(words, message, sizeof(words));
+        for (uint64_t i = 1; i < 8; i++)
+                wrong |= words[i] ^ (words[0] + i * odd);
+        if (wrong)
+                trouble("a message is not as it was sent: it begins with %016llx", (unsigned long long)words[0]);
+        return words[0];
+}
+
 void bench_fill(const struct channel *c, char *message, uint64_t number)
 {
         uint64_t first = c->text ? as_text(number) : number, words = c->size / 8, w;
 
+        if (words == 8 && !c->text) {
+                fill_line(message, number);
+                return;
+        }
         for (uint64_t i = 0; i < (words < SPOTS ? words : SPOTS); i++) {
                 uint64_t at = spot(number, words, i);
 
@@ -103,6 +131,8 @@ uint64_t bench_check(const struct channel *c, const char *message)
 {
         uint64_t first, words = c->size / 8, number, w, wrong = 0;
 
+        if (words == 8 && !c->text)
+                return check_line(message);
         memcpy(&first, message, 8);
         number = c->text ? of_text(first) : first;
         for (uint64_t i = 0; i < (words < SPOTS ? words : SPOTS); i++) {
@@ -118,40 +148,48 @@ uint64_t bench_check(const struct channel *c, const char *message)
 
 struct player {
         struct bench_play *play;
+        const struct bench_held *held; /* what this turn is about */
         struct channel *c;
         struct bench_shared *shared;
         unsigned me;
-        char *buffer;
         int alone;    /* on its processor: it may look again and again without being in the way of who receives */
         int64_t spun; /* ns in which a sender waited for the time to come */
 };
 
-static void give(struct player *p, uint64_t number, size_t n)
+static void fill_and_send(struct channel *c, uint64_t number, size_t n)
 {
-        if (p->c->way->put) {
-                p->c->way->put(p->c, number, n);
-                return;
-        }
         for (size_t i = 0; i < n; i++)
-                bench_fill(p->c, p->buffer + i * p->c->size, number + i);
-        p->c->way->send(p->c, p->buffer, n);
+                bench_fill(c, c->buffer + i * c->size, number + i);
+        c->way->send(c, c->buffer, n);
 }
 
-static size_t get(struct player *p, uint64_t *numbers, size_t n)
+static size_t receive_and_check(struct channel *c, uint64_t *numbers, size_t n)
 {
-        if (p->c->way->take)
-                return p->c->way->take(p->c, numbers, n);
-        n = p->c->way->recv(p->c, p->buffer, n);
+        n = c->way->recv(c, c->buffer, n);
         for (size_t i = 0; i < n; i++)
-                numbers[i] = bench_check(p->c, p->buffer + i * p->c->size);
+                numbers[i] = bench_check(c, c->buffer + i * c->size);
         return n;
 }
 
-static uint64_t get_one(struct player *p)
+/* In line: where a message takes 50 ns, a call and another look through a pointer are seen. */
+static inline void give(struct channel *c, uint64_t number, size_t n)
+{
+        if (c->way->put)
+                c->way->put(c, number, n);
+        else
+                fill_and_send(c, number, n);
+}
+
+static inline size_t get(struct channel *c, uint64_t *numbers, size_t n)
+{
+        return c->way->take ? c->way->take(c, numbers, n) : receive_and_check(c, numbers, n);
+}
+
+static inline uint64_t get_one(struct channel *c)
 {
         uint64_t number;
 
-        while (get(p, &number, 1) == 0)
+        while (get(c, &number, 1) == 0)
                 ;
         return number;
 }
@@ -176,30 +214,133 @@ static int64_t clock_cost(void)
         return bare[50];
 }
 
-static void ping(struct player *p, uint64_t count, struct bench_report *r)
+/* Round trips as the clock saw them; they are sorted in where nothing is being timed. */
+struct trips {
+        int64_t ns[1024];
+        size_t n;
+        int64_t cost; /* of a look at the clock */
+        struct bench_histogram *to;
+};
+
+static void sort_in(struct trips *t)
 {
-        struct bench_histogram *h = &p->shared->latencies[p->me];
-        int64_t cost = clock_cost(), before, after;
-
-        r->start = before = bench_clock->now();
-        for (uint64_t i = 0; i < count; i++, before = after) {
-                uint64_t back;
-
-                give(p, i, 1);
-                back = get_one(p);
-                if (back != i)
-                        trouble("message %llu came instead of %llu", (unsigned long long)back, (unsigned long long)i);
-                after = bench_clock->now();
-                bench_histogram_add(h, after - before > cost ? (uint64_t)(after - before - cost) / 2 : 0, 1);
-        }
-        r->end = before;
-        r->count = count;
+        for (size_t i = 0; i < t->n; i++)
+                bench_histogram_add(t->to, t->ns[i] > t->cost ? (uint64_t)(t->ns[i] - t->cost) / 2 : 0, 1);
+        t->n = 0;
 }
 
-static void pong(struct player *p, uint64_t count)
+/* One after the other without a pause, or who answers would wait in another way than between two who talk. */
+static void ping(struct player *p, const struct bench_order *o, struct bench_report *r)
 {
+        struct channel *c = p->c;
+        struct trips trips = { .cost = clock_cost(), .to = &p->shared->latencies[p->me] };
+        int64_t before, after;
+
+        r->start = before = bench_clock->now();
+        for (uint64_t i = 0; i < o->count; i++) {
+                uint64_t back;
+
+                give(c, i, 1);
+                back = get_one(c);
+                if (back != i)
+                        trouble("message %llu came instead of %llu", (unsigned long long)back, (unsigned long long)i);
+                if (!o->single)
+                        continue;
+                after = bench_clock->now();
+                trips.ns[trips.n++] = after - before;
+                before = after;
+                if (trips.n == sizeof(trips.ns) / sizeof(trips.ns[0])) {
+                        sort_in(&trips);
+                        before = bench_clock->now();
+                }
+        }
+        r->end = bench_clock->now();
+        sort_in(&trips);
+        r->count = o->count;
+}
+
+static void pong(struct player *p, uint64_t count, struct bench_report *r)
+{
+        struct channel *c = p->c;
+
         for (uint64_t i = 0; i < count; i++)
-                give(p, get_one(p), 1);
+                give(c, get_one(c), 1);
+        r->start = INT64_MAX; /* the time is that of the other */
+}
+
+/* ---- each call alone ------------------------------------------------------------------------------------------------------------------------ */
+
+static void announce(_Atomic uint32_t *word)
+{
+        atomic_fetch_add(word, 1);
+        (void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Asleep, so as not to be in the way of the other. */
+static void await(_Atomic uint32_t *word, uint32_t before)
+{
+        while (atomic_load(word) == before)
+                (void)syscall(SYS_futex, word, FUTEX_WAIT, before, NULL, NULL, 0);
+}
+
+/* Only the sends are timed: nobody is asleep on them, none has to wait. */
+static void send_bursts(struct player *p, uint64_t count, struct bench_report *r)
+{
+        unsigned burst = p->held->job->burst;
+        int64_t start;
+
+        for (uint64_t sent = 0; sent < count; sent += burst) {
+                for (unsigned i = 0; i < burst; i++)
+                        bench_fill(p->c, p->c->buffer + i * p->c->size, sent + i);
+                start = bench_clock->now();
+                for (unsigned i = 0; i < burst; i++)
+                        p->c->way->send(p->c, p->c->buffer + i * p->c->size, 1);
+                r->end += bench_clock->now() - start;
+                announce(&p->shared->filled);
+                await(&p->shared->emptied, (uint32_t)(sent / burst));
+        }
+        r->end += r->start;
+}
+
+static void receive_bursts(struct player *p, uint64_t count, struct bench_report *r)
+{
+        unsigned burst = p->held->job->burst;
+
+        for (uint64_t next = 0; next < count;) {
+                if (next % burst == 0)
+                        await(&p->shared->filled, (uint32_t)(next / burst));
+                if (get_one(p->c) != next)
+                        trouble("message %llu did not come", (unsigned long long)next);
+                if (++next % burst == 0)
+                        announce(&p->shared->emptied);
+        }
+        r->start = INT64_MAX;
+}
+
+/* ---- gates ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static void take_and_give(struct channel *c, uint64_t count)
+{
+        while (count--) {
+                c->way->acquire(c, FREE);
+                c->way->release(c, FREE);
+        }
+}
+
+/* A lock that both want goes where it likes; of two semaphores each wakes the other side. */
+static void pass(struct channel *c, int side, uint64_t count)
+{
+        if (c->way->lock) {
+                take_and_give(c, count);
+                return;
+        }
+        while (count--) {
+                if (side == 0)
+                        c->way->release(c, WAKE_1);
+                c->way->acquire(c, side == 0 ? WAKE_0 : WAKE_1);
+                if (side == 1)
+                        c->way->release(c, WAKE_0);
+        }
 }
 
 /* ---- one way ------------------------------------------------------------------------------------------------------------------------------- */
@@ -237,16 +378,17 @@ static void wait_until(struct player *p, int64_t when)
 
 static void produce(struct player *p, const struct bench_order *o)
 {
-        uint64_t count = share_of(p->c, o);
+        struct channel *c = p->c;
+        uint64_t count = share_of(c, o);
 
         if (o->rate > 0)
                 for (uint64_t i = 0; i < count; i++) {
                         wait_until(p, due(p, o, p->me, i));
-                        give(p, number_of(p->me, i), 1);
+                        give(c, number_of(p->me, i), 1);
                 }
         else
-                for (uint64_t i = 0; i < count; i += p->c->batch)
-                        give(p, number_of(p->me, i), p->c->batch < count - i ? p->c->batch : (size_t)(count - i));
+                for (uint64_t i = 0; i < count; i += c->batch)
+                        give(c, number_of(p->me, i), c->batch < count - i ? c->batch : (size_t)(count - i));
         atomic_fetch_add(&p->shared->done, 1);
 }
 
@@ -260,46 +402,49 @@ static uint64_t taken_by_all(struct bench_shared *shared)
 }
 
 /* Of each sender messages come in their order; where nothing is lost and no other receiver takes any, all of them. */
-static void check_order(const struct channel *c, uint64_t number, uint64_t *next)
+static inline void check_order(uint64_t number, uint64_t *next, unsigned producers, int gaps)
 {
         unsigned producer = (unsigned)(number >> 40);
         uint64_t at = number & (((uint64_t)1 << 40) - 1);
-        int gaps = c->lossy || (c->consumers > 1 && !c->broadcast);
 
-        if (producer >= c->producers || (gaps ? at < next[producer] : at != next[producer]))
+        if (producer >= producers || (gaps ? at < next[producer] : at != next[producer]))
                 trouble("message %llu of sender %u came instead of %llu", (unsigned long long)at, producer,
-                        (unsigned long long)(producer < c->producers ? next[producer] : 0));
+                        (unsigned long long)(producer < producers ? next[producer] : 0));
         next[producer] = at + 1;
 }
 
 /* Until there are no more. Who shares with others, or may lose some, looks whether there can be more when nothing came for a while. */
 static void consume(struct player *p, const struct bench_order *o, struct bench_report *r)
 {
-        uint64_t numbers[BENCH_BATCH_MOST], next[BENCH_PROCESSES] = { 0 }, all = share_of(p->c, o) * p->c->producers;
+        struct channel *c = p->c;
+        const int lossy = c->lossy, patient = c->patience >= 0, shares = c->consumers > 1 && !c->broadcast, rated = o->rate > 0;
+        uint64_t numbers[BENCH_BATCH_MOST], next[BENCH_PROCESSES] = { 0 }, all = share_of(c, o) * c->producers, came = 0;
+        const unsigned producers = c->producers, batch = c->batch;
         struct bench_histogram *h = &p->shared->latencies[p->me];
 
-        for (uint64_t calls = 0; r->count < all; calls++) {
-                int over = p->c->lossy && atomic_load(&p->shared->done) == p->c->producers;
-                size_t n = get(p, numbers, p->c->batch);
+        for (uint64_t calls = 0; came < all; calls++) {
+                int over = lossy && atomic_load(&p->shared->done) == producers;
+                size_t n = get(c, numbers, batch);
 
-                if (n == 0 && (over || (p->c->consumers > 1 && !p->c->broadcast && taken_by_all(p->shared) == all)))
+                if (n == 0 && (over || (shares && taken_by_all(p->shared) == all)))
                         break;
-                if (n && (o->rate > 0 || (p->c->patience >= 0 && (p->c->lossy || r->count < 256 || calls % CLOCK_CALLS == 0))))
+                if (n && (rated || (patient && (lossy || came < 256 || calls % (CLOCK_CALLS / batch) == 0))))
                         r->end = bench_clock->now();
                 for (size_t i = 0; i < n; i++) {
-                        check_order(p->c, numbers[i], next);
+                        check_order(numbers[i], next, producers, lossy || shares);
                         r->sum += numbers[i];
-                        if (o->rate > 0) {
+                        if (rated) {
                                 int64_t late = r->end - due(p, o, (unsigned)(numbers[i] >> 40), numbers[i] & (((uint64_t)1 << 40) - 1));
 
                                 bench_histogram_add(h, late > 0 ? (uint64_t)late : 0, 1);
                         }
                 }
-                r->count += n;
-                if (n && p->c->patience >= 0)
-                        atomic_store_explicit(&p->shared->by[p->me].taken, r->count, memory_order_relaxed);
+                came += n;
+                if (n && patient)
+                        atomic_store_explicit(&p->shared->by[p->me].taken, came, memory_order_relaxed);
         }
-        if (p->c->patience < 0 && o->rate == 0)
+        r->count = came;
+        if (!patient && !rated)
                 r->end = bench_clock->now();
         else if (!r->end)
                 r->end = r->start; /* it got none, and does not count */
@@ -310,7 +455,7 @@ static void consume(struct player *p, const struct bench_order *o, struct bench_
 static void meet(struct player *p)
 {
         atomic_fetch_add(&p->shared->arrived, 1);
-        while (atomic_load(&p->shared->arrived) < p->play->processes)
+        while (atomic_load(&p->shared->arrived) < p->held->players)
                 (void)sched_yield();
 }
 
@@ -326,11 +471,76 @@ static void spent(double *cpu, double *switches)
         *switches = (double)(u.ru_nvcsw + u.ru_nivcsw);
 }
 
+static void do_work(struct player *p, const struct bench_order *o, struct bench_report *r)
+{
+        uint64_t none;
+
+        switch (p->held->job->cell.shape) {
+        case BENCH_PING_PONG:
+                if (p->me == 0)
+                        ping(p, o, r);
+                else
+                        pong(p, o->count, r);
+                break;
+        case BENCH_SENDS:
+                if (p->me == 0)
+                        send_bursts(p, o->count, r);
+                else
+                        receive_bursts(p, o->count, r);
+                break;
+        case BENCH_ALONE:
+                take_and_give(p->c, o->count);
+                break;
+        case BENCH_PASSED:
+                pass(p->c, (int)p->me, o->count);
+                break;
+        case BENCH_IDLE:
+                p->c->patience = (int64_t)o->count;
+                if (get(p->c, &none, 1))
+                        trouble("a message came from nowhere");
+                break;
+        default:
+                if (p->me < p->c->producers)
+                        produce(p, o);
+                else
+                        consume(p, o, r);
+        }
+}
+
+static void pin(const struct bench_held *held, unsigned me)
+{
+        cpu_set_t set;
+
+        if (held->cpus[0] < 0)
+                return;
+        CPU_ZERO(&set);
+        for (unsigned i = 0; i < 2; i++)
+                if (held->players > 2 || i == (me != 0))
+                        CPU_SET(held->cpus[i], &set);
+        if (sched_setaffinity(0, sizeof(set), &set) < 0)
+                trouble("cannot stay on a processor: %s", strerror(errno));
+}
+
+/* From now on it is about that one. */
+static void turn_to(struct player *p, unsigned which)
+{
+        cpu_set_t set;
+
+        p->held = &p->play->held[which];
+        p->c = &p->play->held[which].channel;
+        pin(p->held, p->me);
+        CPU_ZERO(&set);
+        p->alone = p->held->job->cell.place != BENCH_SAME_CORE &&
+                   (p->held->cpus[0] >= 0 || (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1));
+}
+
 static void take_turn(struct player *p, const struct bench_order *o, struct bench_report *r)
 {
-        enum bench_shape shape = p->play->job->cell.shape;
+        enum bench_shape shape;
         double cpu, switches;
 
+        turn_to(p, o->which);
+        shape = p->held->job->cell.shape;
         p->spun = 0;
         memset(&p->shared->latencies[p->me], 0, sizeof(p->shared->latencies[p->me]));
         spent(&cpu, &switches);
@@ -340,49 +550,39 @@ static void take_turn(struct player *p, const struct bench_order *o, struct benc
         while (shape == BENCH_RATE && atomic_load(&p->shared->start) == 0)
                 (void)sched_yield();
         r->start = shape == BENCH_RATE ? atomic_load(&p->shared->start) : bench_clock->now();
-        if (shape == BENCH_PING_PONG && p->me == 0)
-                ping(p, o->count, r);
-        else if (shape == BENCH_PING_PONG)
-                pong(p, o->count);
-        else if (p->me < p->c->producers)
-                produce(p, o);
-        else
-                consume(p, o, r);
+        do_work(p, o, r);
+        if (p->held->players == 1 || shape == BENCH_PASSED)
+                r->end = bench_clock->now();
         spent(&r->cpu, &r->switches);
         r->cpu -= cpu + (double)p->spun;
         r->cpu = r->cpu > 0 ? r->cpu : 0;
         r->switches -= switches;
 }
 
-static void pin(const struct bench_play *play, unsigned me)
+static void join(struct player *p, unsigned which)
 {
-        cpu_set_t set;
+        struct channel *c = &p->play->held[which].channel;
+        size_t n = p->play->held[which].job->burst > c->batch ? p->play->held[which].job->burst : c->batch;
+        size_t size = (c->size * n + 127) / 128 * 128;
 
-        if (play->cpus[0] < 0 || play->channel.way->threads)
-                return;
-        CPU_ZERO(&set);
-        CPU_SET(play->cpus[me < play->channel.producers ? 0 : 1], &set);
-        if (sched_setaffinity(0, sizeof(set), &set) < 0)
-                trouble("cannot stay on a processor: %s", strerror(errno));
+        turn_to(p, which);
+        c->buffer = aligned_alloc(128, size);
+        if (!c->buffer)
+                trouble("%zu bytes of memory: %s", size, strerror(errno));
+        memset(c->buffer, '@', size);
+        c->way->join(c, (int)p->me);
 }
 
 void bench_player(struct bench_play *play, unsigned me, int control)
 {
-        struct player p = { .play = play, .c = &play->channel, .shared = play->shared, .me = me };
+        struct player p = { .play = play, .shared = play->shared, .me = me };
         struct bench_report report;
         struct bench_order order;
-        cpu_set_t set;
 
         (void)prctl(PR_SET_TIMERSLACK, 1);
-        p.buffer = aligned_alloc(4096, (p.c->size * p.c->batch + 4095) / 4096 * 4096);
-        if (!p.buffer)
-                trouble("%zu bytes of memory: %s", p.c->size * p.c->batch, strerror(errno));
-        memset(p.buffer, '@', (p.c->size * p.c->batch + 4095) / 4096 * 4096);
-        pin(play, me);
-        CPU_ZERO(&set);
-        p.alone = play->job->cell.place != BENCH_SAME_CORE &&
-                  (play->cpus[0] >= 0 || (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1));
-        p.c->way->join(p.c, (int)me);
+        for (unsigned i = 0; i < play->count; i++)
+                if (me < play->held[i].players)
+                        join(&p, i);
         if (send(control, "j", 1, MSG_NOSIGNAL) == 1)
                 while (recv(control, &order, sizeof(order), 0) == sizeof(order)) {
                         report = (struct bench_report){ 0 };

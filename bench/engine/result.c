@@ -83,7 +83,7 @@ static const struct field cell_fields[] = {
                 TEXT, offsetof(struct bench_machine, name), sizeof(((struct bench_machine *)0)->name), NULL \
         }
 static const struct field machine_fields[] = {
-        M_TEXT(processor), M_TEXT(kernel),          M_TEXT(virtual),      M_TEXT(libc),  M_TEXT(compiler),
+        M_TEXT(processor), M_TEXT(kernel),          M_TEXT(guest),        M_TEXT(libc),  M_TEXT(compiler),
         M_TEXT(version),   M(UNSIGNED, processors), M(UNSIGNED, sockets), M(TIME, when),
 };
 enum { CELL_FIELDS = sizeof(cell_fields) / sizeof(cell_fields[0]), MACHINE_FIELDS = sizeof(machine_fields) / sizeof(machine_fields[0]) };

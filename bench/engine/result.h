@@ -11,7 +11,17 @@
 #include "histogram.h"
 
 enum bench_party { BENCH_DEFAULT, BENCH_TUNED, BENCH_RAW, BENCH_LIMIT, BENCH_PEER, BENCH_PARTIES };
-enum bench_shape { BENCH_PING_PONG, BENCH_RATE, BENCH_ONE_WAY, BENCH_SHAPES };
+enum bench_shape {
+        BENCH_PING_PONG,
+        BENCH_RATE,
+        BENCH_ONE_WAY,
+        BENCH_SHAPES,
+        /* what only bars ask for: */
+        BENCH_SENDS = BENCH_SHAPES, /* what a single send costs its caller: bursts that fit are sent to one who sleeps, then received */
+        BENCH_ALONE,                /* gates: acquire and release, and nobody else wants it */
+        BENCH_PASSED,               /* gates: from one process to the other and back; of a lock: both want it all the time */
+        BENCH_IDLE,                 /* it waits, and nothing comes */
+};
 enum bench_wait { BENCH_POLLING, BENCH_SLEEPING, BENCH_LOOP, BENCH_WAITS };
 enum bench_place { BENCH_SAME_CORE, BENCH_OTHER_CORE, BENCH_OTHER_SOCKET, BENCH_FREE, BENCH_PLACES };
 
@@ -51,7 +61,7 @@ struct bench_cell {
 };
 
 struct bench_machine {
-        char processor[96], kernel[96], virtual[48], libc[48], compiler[48], version[32];
+        char processor[96], kernel[96], guest[48], libc[48], compiler[48], version[32];
         unsigned processors, sockets;
         int64_t when; /* seconds since 1970 */
 };

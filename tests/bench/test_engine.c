@@ -45,6 +45,7 @@ static const struct bench_clock fake_clock = { fake_now, fake_sleep_until, 0 };
 static struct script {
         int64_t delay, slow;           /* of a message; of every 50th */
         int64_t stall;                 /* of the sender, in message 500 */
+        int64_t call;                  /* what sending takes */
         int grows;                     /* the delay is doubled in later turns */
         int damaged, doubled, refused; /* message 3; make() */
         _Atomic unsigned turns, received;
@@ -61,7 +62,7 @@ static void make(struct channel *c, const char *in)
 {
         char path[200];
 
-        (void)snprintf(path, sizeof(path), "%s/name", in); /* something that must not stay */
+        (void)snprintf(path, sizeof(path), "%s/name%s", in, c->address); /* something that must not stay */
         if (mkdir(path, 0700) < 0 || pipe(c->fds) < 0 || pipe(c->fds + 2) < 0)
                 trouble("%s: %s", path, strerror(errno));
         if (script->refused)
@@ -78,7 +79,7 @@ static void join(struct channel *c, int process)
 
 static void send_one(struct channel *c, const char *message, size_t n)
 {
-        struct record r = { .stamp = bench_clock->now() };
+        struct record r = { .stamp = bench_clock->now() + script->call };
         uint64_t number;
 
         if (n != 1)
@@ -91,13 +92,16 @@ static void send_one(struct channel *c, const char *message, size_t n)
                 mine += script->stall;
                 r.stamp = mine;
         }
+        mine += script->call * (*c->address ? *c->address - '0' : 1);
         for (int i = 0; i <= (script->doubled && number == 3); i++)
                 if (write(c->out, &r, sizeof(r)) != sizeof(r))
                         trouble("write");
 }
 
+/* One that is opened as "3" is three times as slow. */
 static size_t recv_one(struct channel *c, char *message, size_t n)
 {
+        const int times = *c->address ? *c->address - '0' : 1;
         struct record r;
         uint64_t number;
 
@@ -110,7 +114,7 @@ static size_t recv_one(struct channel *c, char *message, size_t n)
                 script->turns++;
         script->received++;
         mine = mine > r.stamp ? mine : r.stamp;
-        mine += (script->slow && number % 50 == 0 ? script->slow : script->delay) * (script->grows && script->turns > 24 ? 2 : 1);
+        mine += times * (script->slow && number % 50 == 0 ? script->slow : script->delay) * (script->grows && script->turns > 24 ? 2 : 1);
         return n;
 }
 
@@ -289,6 +293,162 @@ static void test_a_reference_that_drifts(void **s)
         }
 }
 
+/* ---- two in one play ----------------------------------------------------------------------------------------------------------------------- */
+
+enum { BARS = 6 };
+
+static int compare(struct bench_job jobs[2], enum bench_shape shape, const struct bench_bar *bars, size_t n, struct bench_ratio *out)
+{
+        struct bench_plan longer = plan;
+        int r;
+
+        longer.rounds = 9;
+        for (int i = 0; i < 2; i++) {
+                jobs[i] = job_of(&slow_pipe, shape, 0);
+                jobs[i].burst = 16;
+                (void)snprintf(jobs[i].address, sizeof(jobs[i].address), "%d", i ? 3 : 1);
+        }
+        r = bench_compare(jobs, bars, n, &longer, out);
+        assert_int_equal(count_in_dir(), 0);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        return r;
+}
+
+static void near_to(double value, double wanted)
+{
+        if (value < wanted * 0.99 || value > wanted * 1.01)
+                fail_msg("%g, not %g", value, wanted);
+}
+
+/* One is three times as slow as the other: each way of saying so, and what is promised of it. */
+static void test_a_known_ratio(void **s)
+{
+        static const struct bench_bar bars[BARS] = {
+                { BENCH_EACH, BENCH_TIMES_AS_LONG, 3.02 },     { BENCH_EACH, BENCH_TIMES_AS_LONG, 2.98 },
+                { BENCH_MEDIAN, BENCH_TIMES_AS_FAST, 0.33 },   { BENCH_MEDIAN, BENCH_TIMES_AS_FAST, 0.34 },
+                { BENCH_99TH, BENCH_NS_MORE, 4e6 + 4e6 / 64 }, { BENCH_99TH, BENCH_NS_MORE, 4e6 - 4e6 / 64 },
+        };
+        struct bench_ratio r[BARS];
+        struct bench_job jobs[2];
+
+        bench_clock = &fake_clock;
+        *script = (struct script){ .delay = 200 * US, .slow = 2 * MS };
+        assert_int_equal(compare(jobs, BENCH_PING_PONG, bars, BARS, r), 0);
+        near_to(r[0].value, 3);
+        near_to(r[2].value, 1. / 3);
+        near_to(r[2].reference * 3, r[2].ours);
+        for (int i = 0; i < BARS; i++) {
+                assert_string_equal(r[i].verdict, i % 2 ? "short" : "holds");
+                assert_true(r[i].low <= r[i].value && r[i].value <= r[i].high);
+        }
+}
+
+/* What the receiver needs is not the sender's. */
+static void test_sends_alone(void **s)
+{
+        static const struct bench_bar bar = { BENCH_EACH, BENCH_NS_MORE, 20001 };
+        struct bench_job jobs[2];
+        struct bench_ratio r;
+
+        bench_clock = &fake_clock;
+        *script = (struct script){ .delay = 200 * US, .call = 10 * US };
+        assert_int_equal(compare(jobs, BENCH_SENDS, &bar, 1, &r), 0);
+        near_to(r.reference, 10e3);
+        near_to(r.value, 20e3);
+        assert_string_equal(r.verdict, "holds");
+        assert_int_equal(script->received % 16, 0);
+}
+
+static void test_what_voids_a_bar(void **s)
+{
+        static const struct bench_bar bar = { BENCH_EACH, BENCH_TIMES_AS_LONG, 10 };
+        struct bench_job jobs[2];
+        struct bench_ratio r;
+
+        bench_clock = &fake_clock;
+        *script = (struct script){ .delay = 100 * US, .grows = 1 };
+        assert_int_equal(compare(jobs, BENCH_PING_PONG, &bar, 1, &r), 0);
+        near_to(r.value, 3);
+        assert_string_equal(r.verdict, "void: the reference drifted");
+
+        *script = (struct script){ .damaged = 1 };
+        assert_int_equal(compare(jobs, BENCH_PING_PONG, &bar, 1, &r), -EIO);
+        assert_non_null(strstr(jobs[0].cell.verdict, "failed: a message is not as it was sent"));
+        *script = (struct script){ .refused = 1 };
+        assert_int_equal(compare(jobs, BENCH_PING_PONG, &bar, 1, &r), -EIO);
+        assert_string_equal(jobs[1].cell.verdict, "not here: no such thing on this machine");
+}
+
+/* As many as each needs take part in its turns; all are checked. */
+static void test_pairs_of_real_ways(void **s)
+{
+        static const struct {
+                const char *address[2];
+                const struct bench_way *way[2];
+                enum bench_shape shape;
+                unsigned producers, consumers, broadcast; /* of the second */
+                size_t size;
+                int whole;
+        } rows[] = {
+                { { "shm:/ipcway-engine-{pid}-a{n}", "shm:/ipcway-engine-{pid}-b{n}" },
+                  { &ours_in_place, &ours_in_place },
+                  BENCH_ONE_WAY,
+                  3,
+                  2,
+                  0,
+                  64,
+                  0 },
+                { { "shm:/ipcway-engine-{pid}-a{n}", "shm:/ipcway-engine-{pid}-b{n}" },
+                  { &ours_lent, &ours_in_place },
+                  BENCH_ONE_WAY,
+                  1,
+                  3,
+                  1,
+                  64,
+                  1 },
+                { { "", "shm:/ipcway-engine-{pid}-b{n}?size=4M" }, { &bench_memcpy, &ours_lent }, BENCH_ONE_WAY, 1, 1, 0, 1 << 20, 1 },
+                { { "", "shm:/ipcway-engine-{pid}-b{n}" }, { &bench_futex, &ours_in_place }, BENCH_PING_PONG, 1, 1, 0, 64, 0 },
+                { { "", "pipe:" }, { &raw_pipe, &ours }, BENCH_SENDS, 1, 1, 0, 64, 0 },
+                { { "", "unix:{dir}/s" }, { &raw_stream, &ours }, BENCH_ONE_WAY, 1, 1, 0, 64, 0 },
+        };
+        static const struct bench_bar bar = { BENCH_EACH, BENCH_TIMES_AS_LONG, 1 };
+        struct bench_plan brief = { .rounds = 3, .ms = 1, .dir = dir };
+        struct bench_job jobs[2];
+        struct bench_ratio r;
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                for (int k = 0; k < 2; k++) {
+                        jobs[k] = job_of(rows[i].way[k], rows[i].shape, 0);
+                        (void)snprintf(jobs[k].address, sizeof(jobs[k].address), "%s", rows[i].address[k]);
+                        jobs[k].back = 1;
+                        jobs[k].burst = rows[i].shape == BENCH_SENDS ? 8 : 0;
+                        jobs[k].whole = rows[i].whole;
+                        jobs[k].cell.size = rows[i].size;
+                }
+                if (strncmp(rows[i].address[1], "shm", 3) == 0)
+                        jobs[0].back = jobs[1].back = 0;
+                jobs[1].cell.producers = rows[i].producers;
+                jobs[1].cell.consumers = rows[i].consumers;
+                jobs[1].cell.broadcast = jobs[0].cell.broadcast = (int)rows[i].broadcast;
+                if (bench_compare(jobs, &bar, 1, &brief, &r) != 0)
+                        fail_msg("%zu: %s%s", i, jobs[0].cell.verdict, jobs[1].cell.verdict);
+                assert_true(r.reference > 0 && r.ours > 0 && r.value > 0);
+                assert_int_equal(count_in_dir(), 0);
+        }
+}
+
+static void test_waiting(void **s)
+{
+        struct bench_plan brief = { .rounds = 1, .ms = 1, .dir = dir };
+        struct bench_job job = job_of(&ours, BENCH_IDLE, 0);
+        double switches, cpu;
+
+        (void)snprintf(job.address, sizeof(job.address), "shm:/ipcway-engine-{pid}-{n}");
+        job.cell.producers = 0;
+        assert_int_equal(bench_idle(&job, 50 * MS, &brief, &switches, &cpu), 0);
+        assert_true(switches >= 1 && cpu > 0 && cpu < 1);
+}
+
 static int soon(void)
 {
         return script->stuck;
@@ -397,6 +557,11 @@ int main(void)
                 cmocka_unit_test_setup(test_broken_messages, each),
                 cmocka_unit_test_setup(test_what_is_not_here, each),
                 cmocka_unit_test_setup(test_a_reference_that_drifts, each),
+                cmocka_unit_test_setup(test_a_known_ratio, each),
+                cmocka_unit_test_setup(test_sends_alone, each),
+                cmocka_unit_test_setup(test_what_voids_a_bar, each),
+                cmocka_unit_test_setup(test_pairs_of_real_ways, each),
+                cmocka_unit_test_setup(test_waiting, each),
                 cmocka_unit_test_setup(test_nothing_is_left, each),
                 cmocka_unit_test_setup(test_real_ways, each),
         };

@@ -73,9 +73,29 @@ static void test_against_sorted(void **s)
                         if (got < exact || got - exact > exact / 64)
                                 fail_msg("shape %u, %g: %llu, not %llu", shape, parts[k], (unsigned long long)got,
                                          (unsigned long long)exact);
+                        if (bench_histogram_near(&h[0], parts[k]) > (double)got + 1 ||
+                            bench_histogram_near(&h[0], parts[k]) < (double)bench_class_low(bench_class_of(got)))
+                                fail_msg("shape %u, %g: near %g, not %llu", shape, parts[k], bench_histogram_near(&h[0], parts[k]),
+                                         (unsigned long long)exact);
                 }
         }
         free(values);
+        free(h);
+}
+
+/* Of a class from 1024 to 1040, evenly filled. */
+static void test_within_a_class(void **s)
+{
+        struct bench_histogram *h = calloc(1, sizeof(*h));
+
+        assert_true(bench_histogram_near(h, 0.5) == 0);
+        for (uint64_t i = 1024; i < 1040; i++)
+                bench_histogram_add(h, i, 1);
+        assert_true(bench_histogram_near(h, 1) == 1039);
+        bench_histogram_add(h, 2000, 1);
+        assert_true(bench_histogram_near(h, 4. / 17) == 1027.75);
+        assert_true(bench_histogram_near(h, 8. / 17) == 1031.5);
+        assert_true(bench_histogram_near(h, 1) == 2000);
         free(h);
 }
 
@@ -101,6 +121,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_classes),
                 cmocka_unit_test(test_against_sorted),
+                cmocka_unit_test(test_within_a_class),
                 cmocka_unit_test(test_few),
         };
 
