@@ -7,6 +7,8 @@
  *
  * The bad ones: one that says nothing at all, not even who it is; one stopped in the middle of a message; one that sends what is no message; one that
  * is sent to and never reads. They are plain programs, and come before each half.
+ *
+ * It is no table of the engine: no two ways are compared here, but one way in good company and in bad; nobody can be slow on purpose there, and each half needs a new link.
  */
 #include <err.h>
 #include <errno.h>

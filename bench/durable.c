@@ -6,6 +6,7 @@
  *
  * The two sides of a comparison take turns, ROUNDS times; each round gives one ratio, and a bar is judged by the end of the 95 % interval of their median that
  * speaks against us. Bars of ack=disk are judged only where a bare fdatasync(2) takes 100 us or more: on others there is nothing to share.
+ * It is no table of the engine: what is compared is what a disk, a lock or a database does with what nobody receives, and each side begins with a log of its own.
  * Exit status as bars.
  */
 #include <err.h>
@@ -22,6 +23,8 @@
 #ifdef WITH_SQLITE
 #include <sqlite3.h>
 #endif
+
+#include "statistics.h"
 
 enum { ROUNDS = 31, PAGE = 4096, SMALL = 64, BATCH = 256, WRITERS = 16 };
 
@@ -352,13 +355,6 @@ static double sqlite_queue(unsigned n)
 
 /* ---- judging --------------------------------------------------------------------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-        const double *x = a, *y = b;
-
-        return *x < *y ? -1 : *x > *y;
-}
-
 static void say(const char *name, double mean, double low, double high, const char *sign, double bar, int holds)
 {
         printf("%-52s %8.2f  %7.2f to %7.2f  %s %5.2f  %s\n", name, mean, low, high, sign, bar, holds ? "holds" : "short");
@@ -370,18 +366,14 @@ static void say(const char *name, double mean, double low, double high, const ch
 static void compare(const char *name, double (*theirs)(unsigned), double (*ours)(unsigned), unsigned n, unsigned m, double bar, int faster)
 {
         double ratio[ROUNDS], a, b;
-        unsigned off;
 
         for (unsigned i = 0; i < rounds; i++) {
                 a = theirs(n);
                 b = ours(m);
                 ratio[i] = faster ? a / b : b / a;
         }
-        qsort(ratio, rounds, sizeof(*ratio), by_size);
-        off = rounds >= ROUNDS ? 6 : rounds / 2; /* of 31 values the 10th and the 22nd hold the median with 95 % */
-        a = ratio[rounds / 2 - off];
-        b = ratio[rounds / 2 + off];
-        say(name, ratio[rounds / 2], a, b, faster ? ">=" : "<=", bar, faster ? a >= bar : b <= bar);
+        interval(ratio, rounds, &a, &b);
+        say(name, median(ratio, rounds), a, b, faster ? ">=" : "<=", bar, faster ? a >= bar : b <= bar);
 }
 
 static void recover(unsigned megabytes)

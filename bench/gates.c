@@ -14,7 +14,7 @@
 #include <sys/sem.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "gates.h"
 
 static void check(int r, const char *what)
 {
@@ -23,27 +23,6 @@ static void check(int r, const char *what)
 }
 
 /* ---- ours ------------------------------------------------------------------------------------------------------------------------------ */
-
-/* {dir}, {pid}, {key} and {n} of the address, once each at most. */
-static void expand(char out[200], const char *address, const char *dir, int gate)
-{
-        char values[4][64];
-        static const char *const marks[] = { "{dir}", "{pid}", "{key}", "{n}" };
-
-        (void)snprintf(values[0], sizeof(values[0]), "%s", dir);
-        (void)snprintf(values[1], sizeof(values[1]), "%d", getpid());
-        (void)snprintf(values[2], sizeof(values[2]), "0x%x", 0x4b000000u + (unsigned)getpid());
-        (void)snprintf(values[3], sizeof(values[3]), "%d", gate);
-        (void)snprintf(out, 200, "%s", address);
-        for (int i = 0; i < 4; i++) {
-                char *at = strstr(out, marks[i]), rest[200];
-
-                if (!at)
-                        continue;
-                (void)snprintf(rest, sizeof(rest), "%s", at + strlen(marks[i]));
-                (void)snprintf(at, 200 - (size_t)(at - out), "%s%s", values[i], rest);
-        }
-}
 
 static struct ipw_gate *open_gate(const char *name, unsigned how)
 {
@@ -61,7 +40,7 @@ static void make_gates(struct channel *c, const char *dir)
         struct ipw_gate *g;
 
         for (int i = lock ? FREE : 0; i < GATES; i++) {
-                expand(c->gate_names[i], c->address, dir, i);
+                bench_expand(c->gate_names[i], c, dir, i);
                 g = open_gate(c->gate_names[i], 0);
                 if (i == FREE && !lock && ipw_gate_release(g) < 0)
                         trouble("%s: cannot be given a permit", c->gate_names[i]);

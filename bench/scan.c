@@ -7,6 +7,7 @@
  * A crowd sits there meanwhile: 500 processes, in pairs, with 20 descriptors each, of all kinds; of each pair one is blocked, in one of eight ways, and the other
  * sleeps. In each round every program is run once, what it says goes to /dev/null, and the round gives one ratio of their times; a bar is judged by the end of
  * the 95 % interval of their median that speaks against us. Two times: what the processor was busy for it, and what one has to wait.
+ * Programs are measured here and no messages, so it is no table of the engine.
  */
 #include <arpa/inet.h>
 #include <err.h>

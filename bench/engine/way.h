@@ -39,7 +39,7 @@ struct channel {
         void *messages;              /* the way's own: structs that serve a loop, or a buffer */
         void *peer[2];               /* another library's: what to receive from, and what to send to */
         uint64_t seen;               /* bare ones: messages that were handed over to this process */
-        char gate_names[GATES][200]; /* gates: what to open; by gate */
+        char gate_names[GATES][160]; /* gates: what to open; by gate */
         void *gates[GATES];          /* once joined: raw a sem_t, ours a struct ipw_gate */
         /* told by make(), for it knows: */
         int text;  /* it carries lines: no byte of a message may be a newline */

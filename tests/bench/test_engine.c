@@ -118,7 +118,20 @@ static size_t recv_one(struct channel *c, char *message, size_t n)
         return n;
 }
 
-static const struct bench_way slow_pipe = { .make = make, .join = join, .send = send_one, .recv = recv_one };
+/* As a gate it takes so long to get. */
+static void acquire(struct channel *c, int gate)
+{
+        mine += script->call * (*c->address - '0');
+}
+
+static void release(struct channel *c, int gate)
+{
+        mine += gate == FREE ? 0 : MS;
+}
+
+static const struct bench_way slow_pipe = {
+        .make = make, .join = join, .send = send_one, .recv = recv_one, .acquire = acquire, .release = release
+};
 
 static void never(struct channel *c, const char *message, size_t n)
 {
@@ -343,7 +356,7 @@ static void test_a_known_ratio(void **s)
         }
 }
 
-/* What the receiver needs is not the sender's. */
+/* What the receiver needs is not the sender's; and a gate that nobody else wants. */
 static void test_sends_alone(void **s)
 {
         static const struct bench_bar bar = { BENCH_EACH, BENCH_NS_MORE, 20001 };
@@ -357,6 +370,10 @@ static void test_sends_alone(void **s)
         near_to(r.value, 20e3);
         assert_string_equal(r.verdict, "holds");
         assert_int_equal(script->received % 16, 0);
+
+        assert_int_equal(compare(jobs, BENCH_ALONE, &bar, 1, &r), 0);
+        near_to(r.reference, 10e3);
+        near_to(r.value, 20e3);
 }
 
 static void test_what_voids_a_bar(void **s)
