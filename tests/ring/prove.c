@@ -3,7 +3,9 @@
  * Proof by steps. A process does one thing to a ring (send, receive, either in place, open, close), one machine instruction at a time, and is killed, or stopped, at each point where
  * shared bytes have changed or a system call was made; with --all after every instruction that comes once the ring is touched. Each time a fresh ring, and each time the others must get on.
  *
- *      prove [--all] [--matrix] [OPERATION...]
+ *      prove [--all] [--matrix] [--shown-in FILE] [OPERATION...]
+ *
+ * What the others see of each, as rows of a table, is printed by --matrix; --shown-in says whether a document still shows exactly that.
  *
  * Killed: the others send and receive within their time. What was committed is received, whole, once and in order; what was not does not exist. No lock stays,
  * every place among the users can be taken again, and the object can be removed.
@@ -14,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -65,6 +68,7 @@ enum operation {
         PUBLISH_TO_SLEEPERS,
         SUBSCRIBE,
         SUBSCRIBE_LENT,
+        SUBSCRIBE_WAKE,
         JOIN,
         LEAVE,
         OPERATIONS
@@ -97,6 +101,7 @@ static const struct {
         [PUBLISH_TO_SLEEPERS] = { "publish-to-sleepers", IPW_SEND, .to_all = true },
         [SUBSCRIBE] = { "subscriber-receive", IPW_RECV, .to_all = true },
         [SUBSCRIBE_LENT] = { "subscriber-borrow", IPW_RECV, .lent = true, .to_all = true },
+        [SUBSCRIBE_WAKE] = { "subscriber-wakes", IPW_RECV, .to_all = true },
         [JOIN] = { "subscriber-joins", .to_all = true },
         [LEAVE] = { "subscriber-leaves", .to_all = true },
 };
@@ -113,12 +118,14 @@ struct world {
         struct ring_words *words;
         struct ipw_link *in, *out;      /* of the survivors */
         pid_t subject, sleeper, second; /* of a broadcast two sleep */
-        uint64_t tail, head;            /* before the operation */
+        uint64_t tail, head;            /* before the operation; `head`: up to where the subject has taken */
+        int before;                     /* messages that were there */
         bool quick;                     /* from system call to system call */
         char last[80];                  /* what happened at the point where it ended */
 };
 
-static bool every_instruction, matrix;
+static bool every_instruction, quiet;
+static char table[32768]; /* what the others see, each row once */
 static enum operation operation;
 static enum fate fate;
 static unsigned point;
@@ -220,16 +227,18 @@ static struct ipw_link *open_as(const char *address, unsigned how)
 }
 
 /* All that is there follows one upon the other, wherever it begins: messages from before, the survivors' own, then a lap of theirs. */
-static bool follow(struct ipw_link *l)
+static bool follow(struct ipw_link *l, int before)
 {
         char from, was = 0;
         int number, last = 0;
         ssize_t r;
 
         while ((r = take(l, &from, &number, 0)) == 0) {
+                bool newest = was == 'B' && last == (before - 1) % NUMBERS;
                 bool follows = from == was && (from == 'B' || from == 'F') ? number == (last + 1) % NUMBERS
                                : from == 'B'                               ? !was
-                               : from == 'X'                               ? !was || (was == 'B' && last == BEFORE - 1)
+                               : from == 'S'                               ? newest || was == 'X'
+                               : from == 'X'                               ? !was || newest || was == 'S'
                                : from == 'F'                               ? !was || (was == 'X' && number == 0)
                                                                            : false;
 
@@ -282,6 +291,7 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
         case PAIR_BORROW:
         case SUBSCRIBE:
         case SUBSCRIBE_LENT:
+        case SUBSCRIBE_WAKE:
                 r = about[operation].lent ? take_lent(l, &from, &number, SOON) : take(l, &from, &number, SOON);
                 r = r == 0 && from == 'B' && number == 0 ? 0 : -1;
                 break;
@@ -309,8 +319,8 @@ static void __attribute__((noreturn)) be_subject(const struct world *w)
                 break;
         }
         (void)raise(SIGSTOP);
-        if (operation == SUBSCRIBE || operation == SUBSCRIBE_LENT || operation == JOIN)
-                _exit(r < 0 || !follow(l));
+        if (about[operation].to_all && (about[operation].way == IPW_RECV || operation == JOIN))
+                _exit(r < 0 || !follow(l, w->before));
         _exit(r < 0);
 }
 
@@ -332,6 +342,17 @@ static void __attribute__((noreturn)) be_dead(const struct world *w)
                       ring_owner(mine, load_relaxed(&ring_slot(image, mine)->epoch)));
         (void)raise(SIGSTOP);
         _exit(1);
+}
+
+/* It sleeps until there is room. */
+static void __attribute__((noreturn)) be_sleeping_sender(const struct world *w)
+{
+        struct ipw_link *l = open_as(w->address, IPW_PUB);
+        ssize_t r;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        r = put(l, 'S', 0, SOON);
+        _exit(r == SIZE ? 10 : r == -ETIMEDOUT ? 12 : 13);
 }
 
 static void __attribute__((noreturn)) be_sleeper(const struct world *w)
@@ -488,9 +509,15 @@ static const char *step(struct world *w, unsigned char *was, bool *over)
         changed = what_changed(w, was);
         if (changed)
                 memcpy(was, w->image, w->shape.size);
-        if (changed && w->sleeper && (strstr(changed, "the head is") || strstr(changed, "reader")))
-                changed = NULL; /* that was the sleeper, which has been woken */
         return seen ? seen : changed;
+}
+
+static void thaw_sleepers(const struct world *w)
+{
+        if (w->sleeper)
+                (void)kill(w->sleeper, SIGCONT);
+        if (w->second)
+                (void)kill(w->second, SIGCONT);
 }
 
 /* Up to that point. False: the operation has no such point. */
@@ -513,6 +540,7 @@ static bool step_to(struct world *w, unsigned wanted)
                 count += !over && (seen || every_instruction);
         }
         free(was);
+        thaw_sleepers(w);
         return !over;
 }
 
@@ -546,6 +574,18 @@ static pid_t start(const struct world *w, void (*be)(const struct world *))
         return pid;
 }
 
+static unsigned sleepers(const struct world *w)
+{
+        return w->second ? 2 : 1;
+}
+
+static unsigned asleep(const struct world *w)
+{
+        const struct ring_wait *bed = operation == SUBSCRIBE_WAKE ? &w->words->emptied : &w->words->filled;
+
+        return (unsigned)__builtin_popcountll(load_acquire(&bed->sleepers) & UINT32_MAX);
+}
+
 /* Asleep for good: its bit is set, and the kernel says so. */
 static void await_sleeper(const struct world *w)
 {
@@ -560,10 +600,30 @@ static void await_sleeper(const struct world *w)
                 if (n <= 0)
                         errx(2, "the sleeper is gone");
                 text[n] = 0;
-                if (__builtin_popcountll(load_acquire(&w->words->filled.sleepers) & UINT32_MAX) == (w->second ? 2 : 1) &&
-                    strstr(text, ") S "))
+                if (asleep(w) == sleepers(w) && strstr(text, ") S "))
                         return;
                 (void)sched_yield();
+        }
+}
+
+/*
+ * It sleeps. If another is killed or stopped at some step, it does nothing between the steps either: no end of its slice comes between them, nor what it does when it
+ * is woken.
+ */
+static void start_sleeper(struct world *w, void (*be)(const struct world *))
+{
+        int status;
+
+        w->second = w->sleeper;
+        w->sleeper = start(w, be);
+        await_sleeper(w);
+        while (fate != FINISH) {
+                if (kill(w->sleeper, SIGSTOP) < 0 || waitpid(w->sleeper, &status, WUNTRACED) < 0 || !WIFSTOPPED(status))
+                        errx(2, "the sleeper cannot be stopped");
+                if (asleep(w) == sleepers(w))
+                        break;
+                (void)kill(w->sleeper, SIGCONT); /* it was the end of a slice */
+                await_sleeper(w);
         }
 }
 
@@ -572,6 +632,29 @@ static void put_before(struct world *w)
         for (int i = 0; i < BEFORE; i++)
                 if (put(w->out, 'B', i, 0) != SIZE)
                         broken(w, "cannot even begin");
+}
+
+/* There is no room, and only the one that is stepped has still to take something. */
+static void put_all(struct world *w)
+{
+        int number;
+        char from;
+
+        for (int i = 0; i < w->before; i++)
+                if (put(w->out, 'B', i % NUMBERS, 0) != SIZE || take(w->in, &from, &number, 0) != 0)
+                        broken(w, "cannot even begin");
+}
+
+/* Up to where the one that is stepped has taken. */
+static uint64_t taken_by_subject(const struct world *w)
+{
+        uint32_t slot = 0;
+
+        if (operation != SUBSCRIBE_WAKE)
+                return load_acquire(&w->words->head);
+        while (load_relaxed(&ring_slot(w->image, slot)->pid) != (uint32_t)w->subject)
+                slot++;
+        return load_acquire(&((const struct ring_cursor *)((const char *)w->image + w->shape.cursors))[slot].at);
 }
 
 static pid_t start_dead(const struct world *w)
@@ -611,9 +694,9 @@ static void world_make(struct world *w)
                 w->out = open_as(w->address, about[operation].to_all ? IPW_PUB : IPW_PUSH);
         }
         map_image(w);
+        w->before = operation == SUBSCRIBE_WAKE ? (int)(w->shape.capacity / (RING_HEADER + SIZE)) : BEFORE;
         if (operation == SEND_TO_SLEEPER) {
-                w->sleeper = start(w, be_sleeper);
-                await_sleeper(w);
+                start_sleeper(w, be_sleeper);
         } else if (operation != ATTACH_FIRST) {
                 if (!w->in)
                         w->in = open_as(w->address, about[operation].to_all ? IPW_SUB : IPW_PULL);
@@ -630,18 +713,18 @@ static void world_make(struct world *w)
         if (dead && about[operation].way)
                 let_die(dead);
         if (operation == PUBLISH_TO_SLEEPERS) {
-                w->sleeper = start(w, be_sleeper);
-                await_sleeper(w);
-                w->second = w->sleeper;
-                w->sleeper = start(w, be_sleeper);
-                await_sleeper(w);
+                start_sleeper(w, be_sleeper);
+                start_sleeper(w, be_sleeper);
+        } else if (operation == SUBSCRIBE_WAKE) {
+                put_all(w);
+                start_sleeper(w, be_sleeping_sender);
         } else if (about[operation].to_all) { /* it has opened, if that is not what it is to do */
                 put_before(w);
         }
         if (operation == PAIR_SEND_AGAIN && take(w->in, &from, &number, SOON) != 0)
                 broken(w, "cannot even begin");
         w->tail = load_acquire(&w->words->tail);
-        w->head = load_acquire(&w->words->head);
+        w->head = taken_by_subject(w);
         w->quick = operation == ATTACH || operation == ATTACH_FIRST || operation == ATTACH_OVER || operation == JOIN;
 }
 
@@ -767,16 +850,26 @@ static void join_survivor(struct world *w)
 }
 
 /* What the others see when it is killed there. */
-static void print_row(const struct world *w, bool committed, bool taken)
+static void add_row(const struct world *w, bool committed, bool taken)
 {
-        static const char *const sees[] = { "that it is gone", "the message, still there", "the next message; this one was in hand",
-                                            "no message",      "the message, whole",       "every message; nobody waits for it" };
-        int which = about[operation].to_all && about[operation].way != IPW_SEND ? 5
-                    : about[operation].way == IPW_SEND                          ? 3 + committed
-                    : about[operation].way == IPW_RECV                          ? 1 + taken
-                                                                                : 0;
+        char row[200];
+        size_t used = strlen(table);
+        static const char *const sees[] = { "that it is gone",
+                                            "the message, still there",
+                                            "the next message; this one was in hand",
+                                            "no message",
+                                            "the message, whole",
+                                            "every message; nobody waits for it",
+                                            "room; who waits for it goes on, after its slice at the latest" };
+        int which = operation == SUBSCRIBE_WAKE                                   ? 6
+                    : about[operation].to_all && about[operation].way != IPW_SEND ? 5
+                    : about[operation].way == IPW_SEND                            ? 3 + committed
+                    : about[operation].way == IPW_RECV                            ? 1 + taken
+                                                                                  : 0;
 
-        printf("| %s | %s | %s |\n", about[operation].name, w->last, sees[which]);
+        (void)snprintf(row, sizeof(row), "| %s | %s | %s |\n", about[operation].name, w->last, sees[which]);
+        if (!strstr(table, row) && (size_t)snprintf(table + used, sizeof(table) - used, "%s", row) >= sizeof(table) - used)
+                errx(2, "the table has too many rows");
 }
 
 static void judge_killed(struct world *w)
@@ -806,8 +899,7 @@ static void judge_killed(struct world *w)
                 broken(w, "%d messages of %d came", g.next, BEFORE);
         if (about[operation].way == IPW_SEND && g.s != committed)
                 broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
-        if (matrix)
-                print_row(w, committed, taken);
+        add_row(w, committed, taken);
         world_end(w);
 }
 
@@ -907,8 +999,8 @@ static void judge_pair(struct world *w)
         drain(w, &g, sent == SIZE);
         if (g.next != BEFORE || (about[operation].way == IPW_RECV && fate != KILL && !taken))
                 broken(w, "%d messages of %d came", g.next, BEFORE);
-        if (matrix && fate == KILL)
-                print_row(w, committed, taken);
+        if (fate == KILL)
+                add_row(w, committed, taken);
         prove_slice = IPW_MS(100);
         (void)ipw_close(w->in);
         w->in = next;
@@ -983,10 +1075,64 @@ static void judge_to_all(struct world *w)
                 broken(w, "the message was%s committed, and came%s", committed ? "" : " not", g.s ? "" : " not");
         if (put_lap(w, SOON) != LAP)
                 broken(w, "the survivors wait for who is not there any more");
-        if (matrix && fate == KILL)
-                print_row(w, committed, false);
+        if (fate == KILL)
+                add_row(w, committed, false);
         prove_slice = IPW_MS(100);
         world_end(w);
+}
+
+/*
+ * There is no room in a broadcast, one sender sleeps for that, and the receive that is stepped makes room and is to wake it. Killed, the sleeper finds the room, or the
+ * death, by itself. Stopped before its cursor is stored, it has made none; after that there is room for one, who is awake or wakes up by itself.
+ */
+static void judge_wake(struct world *w)
+{
+        bool taken = taken_by_subject(w) != w->head, moved;
+        struct ledger g = { 0 };
+        ssize_t sent = -ETIMEDOUT;
+
+        prove_slice = IPW_MS(5);
+        if (fate == STOP) {
+                sent = put(w->out, 'X', 0, SHORTLY);
+                moved = load_acquire(&w->words->tail) != w->tail;
+                if ((sent != SIZE && sent != -ETIMEDOUT) || moved != taken)
+                        broken(w, "there is %s room, and a survivor's send says: %s", taken ? "some" : "no",
+                               sent < 0 ? strerror((int)-sent) : "sent");
+                (void)finish_subject(w);
+        } else if (fate == KILL) {
+                end_subject(w);
+        }
+        if (!sleeper_got_it(w))
+                broken(w, "the sleeping sender has something else to say");
+        if (fate == FINISH)
+                end_subject(w);
+        if (sent != SIZE)
+                sent = put(w->out, 'X', 0, SOON);
+        if (sent != SIZE)
+                broken(w, "the survivors cannot send: %s", strerror((int)-sent));
+        drain(w, &g, true);
+        if (!g.s || !g.x)
+                broken(w, "the sleeper's message came%s, and the survivors'%s", g.s ? "" : " not", g.x ? "" : " not");
+        if (put_lap(w, SOON) != LAP)
+                broken(w, "the survivors wait for who is not there any more");
+        if (fate == KILL)
+                add_row(w, false, taken);
+        prove_slice = IPW_MS(100);
+        world_end(w);
+}
+
+/* Is it no queue, so that there is another judge? */
+static bool judge_apart(struct world *w)
+{
+        if (!about[operation].pair && !about[operation].to_all)
+                return false;
+        if (about[operation].pair)
+                judge_pair(w);
+        else if (operation == SUBSCRIBE_WAKE)
+                judge_wake(w);
+        else
+                judge_to_all(w);
+        return true;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------------------------- */
@@ -1002,14 +1148,8 @@ static void run_alone(void)
         prove_slice = SOON * 10;
         world_make(&w);
         (void)step_to(&w, UINT32_MAX);
-        if (about[operation].pair) {
-                judge_pair(&w);
+        if (judge_apart(&w))
                 return;
-        }
-        if (about[operation].to_all) {
-                judge_to_all(&w);
-                return;
-        }
         join_survivor(&w);
         end_subject(&w);
         prove_slice = 100000000;
@@ -1048,17 +1188,15 @@ static void prove(void)
                                 world_end(&w);
                                 break;
                         }
-                        if (about[operation].pair)
-                                judge_pair(&w);
-                        else if (about[operation].to_all)
-                                judge_to_all(&w);
-                        else if (fate == KILL)
-                                judge_killed(&w);
-                        else
-                                judge_stopped(&w);
+                        if (!judge_apart(&w)) {
+                                if (fate == KILL)
+                                        judge_killed(&w);
+                                else
+                                        judge_stopped(&w);
+                        }
                         points++;
                 }
-        if (!matrix)
+        if (!quiet)
                 printf("%-21s %u points\n", about[operation].name, points);
         (void)fflush(stdout);
 }
@@ -1088,8 +1226,27 @@ static void share_processor(void)
         (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+/* Where a process may not call membarrier(2), sleepers do something else, and what the others see there is not in the document. */
+static void compare(const char *document)
+{
+        static char text[1 << 17];
+        FILE *f = fopen(document, "re");
+        const char *there;
+
+        if (!f || fread(text, 1, sizeof(text) - 1, f) == 0)
+                err(2, "%s", document);
+        (void)fclose(f);
+        if (!(syscall(SYS_membarrier, 0, 0, 0) & MEMBARRIER_CMD_GLOBAL_EXPEDITED))
+                return;
+        there = strstr(text, table);
+        if (!there || there < text + 6 || strncmp(there - 6, "|---|\n", 6) != 0 || there[strlen(table)] != '\n')
+                errx(1, "BROKEN: %s shows another table than --matrix", document);
+        runs++;
+}
+
 int main(int argc, char **argv)
 {
+        const char *document = NULL;
         int first = 1;
 
         first_process = getpid();
@@ -1097,7 +1254,9 @@ int main(int argc, char **argv)
         share_processor();
         for (; first < argc && argv[first][0] == '-'; first++) {
                 every_instruction |= strcmp(argv[first], "--all") == 0;
-                matrix |= strcmp(argv[first], "--matrix") == 0;
+                quiet |= strcmp(argv[first], "--matrix") == 0;
+                if (strcmp(argv[first], "--shown-in") == 0 && first + 1 < argc)
+                        document = argv[++first];
         }
         for (operation = 0; operation < OPERATIONS; operation++) {
                 bool wanted = first == argc;
@@ -1107,7 +1266,11 @@ int main(int argc, char **argv)
                 if (wanted)
                         prove();
         }
-        if (!matrix)
+        if (document)
+                compare(document);
+        if (quiet)
+                printf("%s", table);
+        else
                 printf("%u passed, 0 failed, 0 skipped\n", runs);
         return 0;
 }
