@@ -125,15 +125,11 @@ static struct bench_job job_of(const struct bar *bar, enum measure measure, cons
         return job;
 }
 
-static void show(const struct bar *bar, enum measure measure, const struct bench_bar *promise, const struct bench_ratio *r, int json)
+static void show(const struct bar *bar, enum measure measure, const struct bench_bar *promise, const struct bench_ratio *r)
 {
         const char *what = measures[measure].text;
 
-        if (json)
-                printf("{\"name\":\"%s\",\"measure\":\"%s\",\"raw_ns\":%.0f,\"ns\":%.0f,\"ratio\":%.3f,\"low\":%.3f,\"high\":%.3f,\"bar\":%.2f,"
-                       "\"verdict\":\"%s\"}\n",
-                       bar->name, what, r->reference, r->ours, r->value, r->low, r->high, promise->bar, r->verdict);
-        else if (promise->by == BENCH_NS_MORE)
+        if (promise->by == BENCH_NS_MORE)
                 printf("%-22s %-34s %8.1f %8.1f %+6.1fn  %+5.1fn to %+5.1fn  <= %3.0fn  %s\n", bar->name, what, r->reference, r->ours,
                        r->value, r->low, r->high, promise->bar, r->verdict);
         else
@@ -157,7 +153,10 @@ static void measure_bar(struct program *program, const struct bar *bar, enum mea
         (void)snprintf(name, sizeof(name), "%-22s %-34s", bar->name, measures[measure].text);
         if (!program_has(program, jobs, 2, name, r))
                 return;
-        show(bar, measure, &promise, &ratio, program->json);
+        if (program->json)
+                program_json(bar->name, measures[measure].text, promise.bar, &ratio);
+        else
+                show(bar, measure, &promise, &ratio);
         program_note(program, ratio.verdict);
 }
 

@@ -93,6 +93,15 @@ int program_has(struct program *p, struct bench_job jobs[], size_t n, const char
         return 0;
 }
 
+void program_json(const char *name, const char *measure, double bar, const struct bench_ratio *r)
+{
+        (void)printf(
+                "{\"name\":\"%s\",\"measure\":\"%s\",\"raw_ns\":%.0f,\"ns\":%.0f,\"ratio\":%.3f,\"low\":%.3f,\"high\":%.3f,\"bar\":%.2f,"
+                "\"verdict\":\"%s\"}\n",
+                name, measure, r->reference, r->ours, r->value, r->low, r->high, bar, r->verdict);
+        (void)fflush(stdout);
+}
+
 void program_note(struct program *p, const char *verdict)
 {
         if (!p->quick && !p->worst && strcmp(verdict, "holds") != 0)

@@ -24,6 +24,9 @@ int program_wants(const struct program *, const char *text);
 /* What measuring a row came to: 0 or an error of the engine. Returns whether there are figures; else it has said why, or the program is to end. */
 int program_has(struct program *, struct bench_job jobs[], size_t n, const char *name, int result);
 
+/* A row, as a line of JSON. */
+void program_json(const char *name, const char *measure, double bar, const struct bench_ratio *);
+
 /* And this verdict. */
 void program_note(struct program *, const char *verdict);
 

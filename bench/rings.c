@@ -2,7 +2,7 @@
 /*
  * What rings promise, as a table: each bar against a bare hand-over, a bare copy, another library, or another shape of the same ring, in the same processes.
  *
- *      rings [--quick] [--rounds N] [WORD...]      only rows whose name holds one of the words
+ *      rings [--quick] [--json] [--rounds N] [WORD...]      only rows whose name holds one of the words
  *
  * Latency is one way, the round trip halved; "of the 99th" is that of the 99th slowest of a hundred. Exit status as bars: 0 all hold, 1 one is short or void,
  * 2 usage, 3 something failed; with --quick 0 for all that could be measured.
@@ -131,11 +131,19 @@ static void show(struct program *program, const struct row *row, const struct be
 {
         char name[80];
 
-        (void)snprintf(name, sizeof(name), "%s%s", row->name, what);
+        program_note(program, r->verdict);
+        if (program->json) {
+                program_json(row->name, what, bar, r);
+                return;
+        }
+        (void)snprintf(name, sizeof(name), "%s%s%s", row->name, *what ? ", " : "", what);
+        if (row->shape == IDLE) {
+                printf("%-56s %10s %10.2f %7s  %16s  <= %4.2f  %s\n", name, "", r->value, "", "", bar, r->verdict);
+                return;
+        }
         printf("%-56s %10.1f %10.1f %7.3f  %6.3f to %6.3f  %s %4.2f  %s\n", name, r->reference, r->ours, r->value, r->low, r->high,
                row->shape == LATENCY ? "<=" : ">=", bar, r->verdict);
         (void)fflush(stdout);
-        program_note(program, r->verdict);
 }
 
 static void compare(struct program *program, const struct row *row)
@@ -150,7 +158,8 @@ static void compare(struct program *program, const struct row *row)
         int r;
 
         if (!row->limit.way) {
-                printf("%-56s not here: built without what it is compared with\n", row->name);
+                if (!program->json)
+                        printf("%-56s not here: built without what it is compared with\n", row->name);
                 return;
         }
         jobs[0] = job_of(row, &row->limit, 0);
@@ -160,7 +169,7 @@ static void compare(struct program *program, const struct row *row)
                 return;
         show(program, row, &ratios[0], row->bar, "");
         if (row->bar99 > 0)
-                show(program, row, &ratios[1], row->bar99, ", of the 99th");
+                show(program, row, &ratios[1], row->bar99, "of the 99th");
 }
 
 /* Nothing to compare with: what a second of waiting costs. */
@@ -174,12 +183,11 @@ static void wait_idle(struct program *program, const struct row *row)
                 return;
         for (int i = 0; i < 2; i++) {
                 double value = i ? cpu * 100 : switches, bar = i ? row->bar99 : row->bar;
-                const char *verdict = value <= bar ? "holds" : "short";
-                char name[80];
+                const struct bench_ratio only = {
+                        .value = value, .low = value, .high = value, .verdict = value <= bar ? "holds" : "short"
+                };
 
-                (void)snprintf(name, sizeof(name), "%s, %s", row->name, i ? "% of a CPU" : "wakes a second");
-                printf("%-56s %10s %10.2f %7s  %16s  <= %4.2f  %s\n", name, "", value, "", "", bar, verdict);
-                program_note(program, verdict);
+                show(program, row, &only, bar, i ? "% of a CPU" : "wakes a second");
         }
 }
 
@@ -195,10 +203,12 @@ int main(int argc, char **argv)
                 return program_end(&program);
         }
         (void)uname(&kernel);
-        printf("%u rounds of %.0f ms%s; Linux %s; CPUs %d and %d\n", program.plan.rounds, program.plan.ms,
-               program.quick ? ": the verdicts are for show" : "", kernel.release, program.cpus[0], program.cpus[1]);
-        printf("%-56s %10s %10s %7s  %16s  %7s  %s\n", "64 bytes, ns of a message", "reference", "ipcway", "ratio", "95 % interval", "bar",
-               "verdict");
+        if (!program.json) {
+                printf("%u rounds of %.0f ms%s; Linux %s; CPUs %d and %d\n", program.plan.rounds, program.plan.ms,
+                       program.quick ? ": the verdicts are for show" : "", kernel.release, program.cpus[0], program.cpus[1]);
+                printf("%-56s %10s %10s %7s  %16s  %7s  %s\n", "64 bytes, ns of a message", "reference", "ipcway", "ratio", "95 % interval",
+                       "bar", "verdict");
+        }
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !program_is_stopped(); i++) {
                 if (!program_wants(&program, rows[i].name))
                         continue;
