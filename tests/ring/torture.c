@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Torture: four senders and four receivers on one ring, killed and stopped at random and started again, for so many seconds over each kind of memory; then two senders and
- * four receivers on a broadcast, for a third of that. Every second one writes and reads in place.
+ * Torture: four senders and four receivers on one ring, killed and stopped at random and started again, over each kind of memory; then two senders and four receivers on a
+ * broadcast. Anonymous memory has two ends: there it is four pairs at a time, and when one of a pair is killed the other must find the end. Every second one writes and
+ * reads in place.
  *
- *      torture [--seconds N] [--seed N]
+ *      torture [--seconds N] [--seed N]                N: all together
  *
  * Everybody notes in memory of the test what it was told and what it got. Then: what was acknowledged came, once and whole, but for what a killed receiver
  * had in hand; of a killed sender at most one message more; in order per sender for each receiver; nobody waited in vain; nothing is left behind. Of a broadcast each
  * receiver got everything from where it began, without a gap, and began no later than with what was sent after it had opened.
+ *
+ * That is judged in rounds, when the notes are full and at the end, so they take no more room in an hour than in a minute. The ring stays the same from round to round.
  */
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +34,7 @@
 #include "ipcway.h"
 #include "janitor.h"
 
-enum { SENDERS = 4, RECEIVERS = 4, WORKERS = SENDERS + RECEIVERS, LIVES = 3000, EACH = 20000, MOST = 2000, PATIENCE = 10 };
+enum { SENDERS = 4, RECEIVERS = 4, WORKERS = SENDERS + RECEIVERS, LIVES = 1000, EACH = 20000, MOST = 2000, PATIENCE = 10 };
 
 struct life {
         _Atomic unsigned acknowledged;
@@ -43,6 +48,9 @@ struct notes {
 static struct notes *notes;
 static char folder[64], address[200], key[40];
 static bool to_all; /* a broadcast */
+static bool paired; /* anonymous memory: */
+static char ends[2][64];
+static pid_t tormentor;
 
 static void broken(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 static void broken(const char *format, ...)
@@ -52,6 +60,8 @@ static void broken(const char *format, ...)
         va_start(arguments, format);
         (void)vsnprintf(notes->broken, sizeof(notes->broken), format, arguments);
         va_end(arguments);
+        if (getpid() == tormentor)
+                errx(1, "BROKEN: %s", notes->broken);
         _exit(1);
 }
 
@@ -79,7 +89,9 @@ static struct ipw_link *open_as(unsigned how)
         struct ipw_link *l = NULL;
         struct ipw_why why;
 
-        if (ipw_open(&l, address, how, IPW_MS(1000) * PATIENCE, &why) < 0)
+        if (paired)
+                ipw_end_drop(ends[how == IPW_PUSH]);
+        if (ipw_open(&l, paired ? ends[how == IPW_PULL] : address, how, IPW_MS(1000) * PATIENCE, &why) < 0)
                 broken("ipw_open(): %s", why.text);
         return l;
 }
@@ -124,6 +136,8 @@ static void __attribute__((noreturn)) be_sender(unsigned life)
                 struct ipw_why why;
                 ssize_t r = send_one(l, life, number);
 
+                if (r == -EPIPE && paired)
+                        break;
                 if (r < 0) {
                         ipw_link_why(l, &why);
                         broken("sending: %s", why.text);
@@ -131,7 +145,7 @@ static void __attribute__((noreturn)) be_sender(unsigned life)
                 mine->acknowledged = number + 1;
         }
         (void)ipw_close(l);
-        while (!notes->stop) /* it has said all it can */
+        while (!notes->stop && !paired) /* it has said all it can */
                 (void)usleep(1000);
         _exit(0);
 }
@@ -193,7 +207,7 @@ static ssize_t recv_in_place(struct ipw_link *l, unsigned char *data, size_t roo
         return r < 0 ? r : (ssize_t)s[0].size;
 }
 
-static void __attribute__((noreturn)) be_receiver(bool in_place)
+static void __attribute__((noreturn)) be_receiver(unsigned life)
 {
         static struct log log[LIVES];
         struct ipw_link *l = open_as(to_all ? IPW_SUB : IPW_PULL);
@@ -206,11 +220,11 @@ static void __attribute__((noreturn)) be_receiver(bool in_place)
         for (;;) {
                 bool last = notes->stop == 2;
                 int64_t timeout = last ? 0 : IPW_MS(20);
-                ssize_t n = in_place ? recv_in_place(l, data, sizeof(data), timeout) : ipw_recv(l, &m, timeout);
+                ssize_t n = life % 2 ? recv_in_place(l, data, sizeof(data), timeout) : ipw_recv(l, &m, timeout);
 
                 if (n >= 0)
                         note(log, data, (size_t)n);
-                else if (n == -EAGAIN && last)
+                else if ((n == -EAGAIN && last) || (n == -EPIPE && paired))
                         break;
                 else if (n != -ETIMEDOUT && n != -EAGAIN) {
                         ipw_link_why(l, &why);
@@ -219,6 +233,9 @@ static void __attribute__((noreturn)) be_receiver(bool in_place)
         }
         if (to_all)
                 close_log(log);
+        if (paired && (log[life].next < notes->life[life].acknowledged || log[life].next > notes->life[life].acknowledged + 1))
+                broken("sender %u was told of %u messages, and %u came before the end", life, notes->life[life].acknowledged,
+                       log[life].next);
         (void)ipw_close(l);
         _exit(0);
 }
@@ -226,28 +243,56 @@ static void __attribute__((noreturn)) be_receiver(bool in_place)
 /* ---- who tortures ---------------------------------------------------------------------------------------------------------------------------- */
 
 static pid_t worker[WORKERS];
-static unsigned lives, lost_in_hand, kills, stops;
+static unsigned lives, lost_in_hand;
+static const char *scheme;
+static int64_t finish;                                        /* of all */
+static unsigned long messages, missing, kills, stops, rounds; /* of one ring, from its first round on */
 
-static void start(int i)
+static pid_t start(void (*be)(unsigned), unsigned life)
 {
-        unsigned life = i < SENDERS ? lives++ : 0;
         pid_t pid = fork();
 
         if (pid < 0)
                 err(2, "fork");
         if (pid == 0) {
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (i < SENDERS)
-                        be_sender(life);
-                be_receiver(i % 2);
+                be(life);
         }
-        worker[i] = pid;
+        return pid;
+}
+
+static void start_pair(int i)
+{
+        struct ipw_why why;
+
+        if (ipw_ends(ends[0], ends[1], address, IPW_PUSH, &why) < 0)
+                errx(2, "%s", why.text);
+        worker[i] = start(be_sender, lives);
+        worker[SENDERS + i] = start(be_receiver, lives++);
+        ipw_end_drop(ends[0]);
+        ipw_end_drop(ends[1]);
+}
+
+static void start_worker(int i)
+{
+        if (paired)
+                start_pair(i % SENDERS);
+        else if (i < SENDERS)
+                worker[i] = start(be_sender, lives++);
+        else
+                worker[i] = start(be_receiver, (unsigned)i);
 }
 
 static void must_end(int i, bool killed)
 {
+        struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, worker[i], 0), .events = POLLIN };
         int status;
 
+        if (p.fd < 0 || poll(&p, 1, PATIENCE * 3000) < 0)
+                err(2, "waiting for a worker");
+        (void)close(p.fd);
+        if (!p.revents)
+                errx(1, "BROKEN: a %s does not come to its end", i < SENDERS ? "sender" : "receiver");
         if (waitpid(worker[i], &status, 0) < 0)
                 err(2, "waitpid");
         if (*notes->broken || (!killed && (!WIFEXITED(status) || WEXITSTATUS(status))))
@@ -289,67 +334,94 @@ static void hurt_somebody(void)
         must_end(i, true);
         kills++;
         lost_in_hand += i >= SENDERS;
-        start(i);
+        if (paired) /* it finds that out */
+                must_end((i + SENDERS) % WORKERS, false);
+        start_worker(i);
 }
-
-static const char *scheme;
 
 static void judge(void)
 {
-        unsigned missing = 0;
-        unsigned long all = 0;
+        unsigned gone = 0;
 
         for (unsigned i = 0; i < lives; i++) {
                 unsigned told = notes->life[i].acknowledged;
 
                 for (unsigned k = 0; k < told; k++)
-                        missing += !notes->life[i].came[k];
+                        gone += !notes->life[i].came[k];
                 for (unsigned k = told + 1; k < EACH; k++)
                         if (notes->life[i].came[k])
                                 errx(1, "BROKEN: message %u of sender %u came, which had been told of %u", k, i, told);
-                all += told;
+                messages += told;
         }
-        if (missing > lost_in_hand && !to_all) /* a broadcast: each receiver has seen to that */
-                errx(1, "BROKEN: %u messages never came, and only %u receivers were killed", missing, lost_in_hand);
-        if (!all || !kills)
-                errx(1, "BROKEN: nothing happened");
-        printf("%-10.*s %7lu messages, %4u kills, %3u stops: ", (int)strcspn(address, "?/{"), address, all, kills, stops);
-        if (to_all)
-                printf("all came to each receiver\n");
-        else
-                printf("%u were in the hand of somebody killed\n", missing);
+        if (gone > lost_in_hand && !to_all && !paired) /* else each receiver has seen to that */
+                errx(1, "BROKEN: %u messages never came, and only %u receivers were killed", gone, lost_in_hand);
+        missing += gone;
+        rounds++;
 }
 
-static void torture(int seconds)
+/* For people who watch. */
+static void show_progress(void)
 {
-        struct ipw_why why = { 0 };
-        int64_t end;
+        static int64_t shown;
+        int64_t left = (finish - now()) / 1000000000;
 
-        (void)snprintf(address, sizeof(address), "%s:%s%s?size=64K&slots=12", scheme,
-                       strcmp(scheme, "shm+file") == 0 ? folder
-                       : strcmp(scheme, "shm") == 0    ? "/ipcway-torture-"
-                                                       : "",
-                       strcmp(scheme, "shm+file") == 0 ? "/ring"
-                       : strcmp(scheme, "shm") == 0    ? key + 2
-                                                       : key);
-        memset(notes, 0, sizeof(*notes));
-        lives = lost_in_hand = kills = stops = 0;
+        if (left == shown || !isatty(STDERR_FILENO))
+                return;
+        shown = left;
+        (void)fprintf(stderr, "\r%s%s, round %lu: %lu kills, %lu stops; %d:%02d left in all \033[K", scheme, to_all ? " to all" : "",
+                      rounds + 1, kills, stops, (int)(left / 60), (int)(left % 60));
+}
+
+/* Until then, or until the notes are full. */
+static void play_round(int64_t end)
+{
+        notes = mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (notes == MAP_FAILED)
+                err(2, "mmap");
+        lives = lost_in_hand = 0;
         memset(worker, 0, sizeof(worker));
-        (void)ipw_close(open_as(to_all ? IPW_SUB : IPW_PULL)); /* a maker killed half way leaves what the next one must not take away */
-        for (int i = 0; i < WORKERS; i++)
+        if (!paired && !rounds)
+                (void)ipw_close(
+                        open_as(to_all ? IPW_SUB : IPW_PULL)); /* a maker killed half way leaves what the next one must not take away */
+        for (int i = 0; i < (paired ? SENDERS : WORKERS); i++)
                 if (!to_all || i < 2 || i >= SENDERS)
-                        start(i);
-        for (end = now() + (int64_t)seconds * 1000000000; now() < end && lives < LIVES - 1;)
+                        start_worker(i);
+        for (; now() < end && lives < LIVES - 1; show_progress())
                 hurt_somebody();
         notes->stop = 1;
         for (int i = 0; i < SENDERS; i++)
                 if (worker[i])
                         must_end(i, false);
-        notes->stop = 2;
+        notes->stop = paired ? 1 : 2; /* there they find the end */
         for (int i = SENDERS; i < WORKERS; i++)
                 must_end(i, false);
         judge();
-        if (ipw_remove(address, &why) < 0)
+        (void)munmap(notes, sizeof(*notes));
+}
+
+static void torture(const char *name, int64_t time)
+{
+        struct ipw_why why = { 0 };
+        int64_t end = now() + time;
+
+        (void)snprintf(address, sizeof(address), "%s:%s?size=64K%s", scheme, name, paired ? "" : "&slots=12");
+        messages = missing = kills = stops = rounds = 0;
+        do
+                play_round(end);
+        while (now() < end);
+        if (isatty(STDERR_FILENO))
+                (void)fprintf(stderr, "\r\033[K");
+        if (!messages || !kills)
+                errx(1, "BROKEN: nothing happened");
+        printf("%-8s %9lu messages, %6lu kills, %5lu stops, %3lu rounds: ", scheme, messages, kills, stops, rounds);
+        if (to_all)
+                printf("all came to each receiver\n");
+        else if (paired)
+                printf("all came to each receiver that lived, and then the end\n");
+        else
+                printf("%lu were in the hand of somebody killed\n", missing);
+        (void)fflush(stdout);
+        if (!paired && ipw_remove(address, &why) < 0)
                 errx(1, "BROKEN: it cannot be removed: %s", why.text);
 }
 
@@ -367,11 +439,33 @@ static void clean(void)
         (void)rmdir(folder);
 }
 
+/* Queues get twice the time. */
+static void torture_all(int64_t time)
+{
+        char ring[80], name[60];
+        const char *const kinds[][2] = { { "shm", name }, { "shm+file", ring }, { "shm+sysv", key } };
+        int64_t part = time / 10;
+
+        finish = now() + time;
+        (void)snprintf(name, sizeof(name), "/ipcway-torture-%s", key + 2);
+        (void)snprintf(ring, sizeof(ring), "%s/ring", folder);
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+                scheme = kinds[i][0];
+                to_all = false;
+                torture(kinds[i][1], part * 2);
+                to_all = true;
+                torture(kinds[i][1], part);
+        }
+        to_all = false;
+        paired = true;
+        scheme = "shm+anon";
+        torture("", part);
+}
+
 int main(int argc, char **argv)
 {
-        static const char *const schemes[] = { "shm", "shm+file", "shm+sysv" };
         unsigned chosen = (unsigned)now();
-        int seconds = 3;
+        int seconds = 13;
 
         for (int i = 1; i + 1 < argc; i += 2) {
                 if (strcmp(argv[i], "--seconds") == 0)
@@ -381,20 +475,12 @@ int main(int argc, char **argv)
         }
         printf("seed %u\n", chosen);
         srand(chosen);
-        (void)snprintf(key, sizeof(key), "0x%08x", (unsigned)getpid() | 0x40000000);
-        (void)snprintf(folder, sizeof(folder), "/tmp/ipcway-torture-%d", (int)getpid());
+        tormentor = getpid();
+        (void)snprintf(key, sizeof(key), "0x%08x", (unsigned)tormentor | 0x40000000);
+        (void)snprintf(folder, sizeof(folder), "/tmp/ipcway-torture-%d", (int)tormentor);
         if (mkdir(folder, 0700) < 0)
                 err(2, "%s", folder);
         janitor_start(clean);
-        notes = mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (notes == MAP_FAILED)
-                err(2, "mmap");
-        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-                scheme = schemes[i];
-                to_all = false;
-                torture(seconds);
-                to_all = true;
-                torture((seconds + 2) / 3);
-        }
+        torture_all((int64_t)seconds * 1000000000);
         return 0;
 }
