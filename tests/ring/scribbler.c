@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A process writes random words over every shared page of a ring while another uses it. That one may be told anything (a message, -EBADMSG, a time that is
- * over), but every call returns, and it neither crashes nor reads beyond the ring: the sanitizers' builds look for that, and the mapping has nothing readable
- * behind it that it could run into unseen.
+ * over), but every call returns, and it neither crashes nor reads beyond the ring: before and behind each mapping of it lies a page that nobody may touch. The
+ * sanitizers know nothing of such mappings, but see what then happens to the memory of the process.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,7 +25,7 @@
 #include "ipcway.h"
 #include "janitor.h"
 
-enum { SIZE = 8192, ROUNDS = 60, CALLS = 60, DEADLINE = 60 };
+enum { SIZE = 8192, ROUNDS = 60, CALLS = 60, DEADLINE = 20, PAGE = 4096, GUARDS = 16, MESSAGE = 0x6d736721, SKIP = 0x736b6970 };
 
 static char name[64], path[80], address[120];
 
@@ -54,9 +55,22 @@ static uint64_t word(uint64_t was)
         case 3:
                 return UINT64_MAX - any() % 64;
         case 4:
-                return (uint64_t)0x6d736721 << 32 | any() % 8192;
+                return (uint64_t)MESSAGE << 32 | any() % SIZE;
         default:
                 return (any() % 3) << 32 | any() % 8;
+        }
+}
+
+/* From there on, the next that begins a record says another size, or that it is nothing. */
+static void forge(_Atomic uint64_t *words, size_t at, size_t count)
+{
+        for (; at < count; at++) {
+                uint64_t kind = words[at] >> 32;
+
+                if (kind != MESSAGE && kind != SKIP)
+                        continue;
+                words[at] = (uint64_t)(any() % 4 ? MESSAGE : SKIP) << 32 | any() % SIZE;
+                return;
         }
 }
 
@@ -74,11 +88,14 @@ static void __attribute__((noreturn)) scribble(unsigned seed)
                 _exit(2);
         state += seed * 7919u;
         for (;;) {
-                size_t at = any() % ((size_t)st.st_size / 8);
+                size_t count = (size_t)st.st_size / 8, at = any() % count;
 
                 if (any() % 4) /* mostly where it hurts: head, slots, words */
                         at %= 3 * 4096 / 8;
-                words[at] = word(words[at]);
+                if (any() % 4)
+                        words[at] = word(words[at]);
+                else
+                        forge(words, any() % count, count);
                 if (any() % 8 == 0)
                         (void)usleep(20);
         }
@@ -145,30 +162,122 @@ static void use(struct ipw_link *in, struct ipw_link *out)
         }
 }
 
+/* ---- pages that nobody may touch ------------------------------------------------------------------------------------------------------------ */
+
+static void *guards[GUARDS];
+static unsigned guard_count;
+
+/* False: something else lies there. */
+static bool guard(uintptr_t at)
+{
+        void *page = mmap((void *)at, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+        if (page == MAP_FAILED)
+                return false;
+        if (guard_count == GUARDS)
+                errx(2, "too many guard pages");
+        guards[guard_count++] = page;
+        return (uintptr_t)page == at;
+}
+
+static bool is_guard(uintptr_t at)
+{
+        for (unsigned i = 0; i < guard_count; i++)
+                if (guards[i] == (void *)at)
+                        return true;
+        return false;
+}
+
+/* Each mapping of the ring. The end of one that has something else behind it goes to `blocked`; 0: there is none. */
+static unsigned guard_all(uintptr_t *blocked)
+{
+        FILE *maps = fopen("/proc/self/maps", "re");
+        char line[400];
+        unsigned count = 0;
+        struct stat st;
+
+        *blocked = 0;
+        if (stat(path, &st) < 0)
+                err(2, "%s", path);
+        while (maps && fgets(line, sizeof(line), maps)) {
+                uintptr_t start, end;
+                uintmax_t inode;
+
+                /* by its number: it got its name after it was mapped, and is listed without */
+                if (!strstr(line, "/dev/shm/") || sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %ju", &start, &end, &inode) != 3 ||
+                    inode != st.st_ino)
+                        continue;
+                count++;
+                if (!is_guard(start - PAGE))
+                        (void)guard(start - PAGE);
+                if (!is_guard(end) && !guard(end))
+                        *blocked = end;
+        }
+        if (maps)
+                (void)fclose(maps);
+        return count;
+}
+
+/* The kernel puts one mapping right below another. Then that place is made too small, and the next try comes to lie elsewhere. */
+static struct ipw_link *open_guarded(unsigned how, unsigned mappings)
+{
+        for (;;) {
+                struct ipw_link *l;
+                struct ipw_why why;
+                uintptr_t blocked;
+
+                if (ipw_open(&l, address, how, 0, &why) < 0)
+                        errx(1, "%s", why.text);
+                if (guard_all(&blocked) != mappings)
+                        errx(2, "the ring is not mapped %u times", mappings);
+                if (!blocked)
+                        return l;
+                (void)ipw_close(l);
+                if (!guard(blocked - PAGE))
+                        errx(2, "the place of a guard page is taken");
+        }
+}
+
+static void forget_guards(void)
+{
+        while (guard_count)
+                (void)munmap(guards[--guard_count], PAGE);
+}
+
+/* ---- rounds ----------------------------------------------------------------------------------------------------------------------------------- */
+
 static void play(unsigned round)
 {
-        static const char *const modes[] = { "", "&producers=1&consumers=1", "" };
-        bool to_all = round % 3 == 2;
+        static const struct {
+                const char *options;
+                unsigned sends, receives;
+        } modes[] = { { "", IPW_PUSH, IPW_PULL },
+                      { "&producers=1&consumers=1", IPW_PUSH, IPW_PULL },
+                      { "", IPW_PUB, IPW_SUB },
+                      { "", IPW_PAIR, IPW_PAIR } };
+        unsigned mode = round % (sizeof(modes) / sizeof(modes[0]));
         struct ipw_link *in, *out, *more;
         struct ipw_why why;
         pid_t pid;
 
-        (void)snprintf(address, sizeof(address), "shm:/%s?size=%d&slots=6%s", name, SIZE, modes[round % 3]);
-        if (ipw_open(&out, address, (to_all ? IPW_PUB : IPW_PUSH) | IPW_FRESH, 0, &why) < 0 ||
-            ipw_open(&in, address, to_all ? IPW_SUB : IPW_PULL, 0, &why) < 0)
-                errx(1, "%s", why.text);
+        (void)alarm(DEADLINE); /* a call that does not return */
+        (void)snprintf(address, sizeof(address), "shm:/%s?size=%d%s%s", name, SIZE, modes[mode].sends == IPW_PAIR ? "" : "&slots=6",
+                       modes[mode].options);
+        out = open_guarded(modes[mode].sends, 1);
+        in = open_guarded(modes[mode].receives, 2);
         pid = fork();
         if (pid < 0)
                 err(2, "fork");
         if (pid == 0)
                 scribble(round);
         use(in, out);
-        judge("open", ipw_open(&more, address, to_all ? IPW_SUB : IPW_PULL, 0, &why) == 0 ? ipw_close(more) : -why.error);
+        judge("open", ipw_open(&more, address, modes[mode].receives, 0, &why) == 0 ? ipw_close(more) : -why.error);
         (void)ipw_close(in);
         (void)ipw_close(out);
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
         (void)unlink(path);
+        forget_guards();
 }
 
 int main(void)
@@ -176,7 +285,6 @@ int main(void)
         (void)snprintf(name, sizeof(name), "ipcway-scribbler-%d", (int)getpid());
         (void)snprintf(path, sizeof(path), "/dev/shm/%s", name);
         janitor_start(clean);
-        (void)alarm(DEADLINE); /* a call that does not return */
         for (unsigned round = 0; round < ROUNDS; round++)
                 play(round);
         printf("%u calls did, %u found the ring broken, %u waited in vain\n", told[0], told[EBADMSG], told[EAGAIN] + told[ETIMEDOUT]);
