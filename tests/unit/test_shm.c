@@ -470,6 +470,33 @@ static void test_two_leave_at_once(void **state)
         assert_int_equal(access(path, F_OK), -1);
 }
 
+/* What rings cannot do is refused by its name and makes nothing, and is never taken for what they can. */
+static void test_not_promised(void **state)
+{
+        static const char *const schemes[] = { "shm:/", "shm+file:/dev/shm/", "shm+sysv:", "shm+anon:" };
+        static const char *const options[] = { "ack=consumer", "trust=hostile", "drop=oldest" };
+
+        for (size_t i = 0; i < COUNT_OF(schemes); i++)
+                for (size_t k = 0; k < COUNT_OF(options); k++) {
+                        char address[160], word[20] = "";
+                        struct ipw_caps caps;
+                        struct ipw_why why = { 0 };
+                        struct ipw_link *l = NULL;
+
+                        (void)sscanf(options[k], "%15[a-z]", word);
+                        if (i < 2)
+                                (void)snprintf(address, sizeof(address), "%s%s?%s", schemes[i], strrchr(path, '/') + 1, options[k]);
+                        else if (i == 2)
+                                (void)snprintf(address, sizeof(address), "%s0x%x?%s", schemes[i], (unsigned)key, options[k]);
+                        else
+                                (void)snprintf(address, sizeof(address), "%s?%s", schemes[i], options[k]);
+                        assert_true(ipw_describe(address, &caps, &why) < 0 && strstr(why.text, word));
+                        assert_true(ipw_open(&l, address, i == 3 ? IPW_PUSH : IPW_PUB, 0, &why) < 0 && strstr(why.text, word));
+                        assert_int_equal(access(path, F_OK), -1);
+                        assert_int_equal(shmget(key, 0, 0), -1);
+                }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -486,6 +513,7 @@ int main(void)
                 cmocka_unit_test(test_lock_of_the_dead_with_a_child),
                 cmocka_unit_test(test_other_folder),
                 cmocka_unit_test(test_locks_do_not_stay),
+                cmocka_unit_test(test_not_promised),
         };
         int r;
 
