@@ -52,8 +52,8 @@ static void put_handover(struct channel *c, uint64_t number, size_t n)
 {
         struct place *p = c->peer[1];
 
-        bench_mark(c->buffer, BENCH_LINE, number);
-        memcpy(p->bytes, c->buffer, BENCH_LINE);
+        bench_mark(c->out_buffer, BENCH_LINE, number);
+        memcpy(p->bytes, c->out_buffer, BENCH_LINE);
         atomic_store_explicit(&p->flag, atomic_load_explicit(&p->flag, memory_order_relaxed) + n, memory_order_release);
 }
 
@@ -63,9 +63,9 @@ static size_t take_handover(struct channel *c, uint64_t *number, size_t n)
 
         while (atomic_load_explicit(&p->flag, memory_order_acquire) == c->seen)
                 pause_processor();
-        memcpy(c->buffer, p->bytes, BENCH_LINE);
+        memcpy(c->in_buffer, p->bytes, BENCH_LINE);
         c->seen++;
-        *number = bench_marked(c->buffer, BENCH_LINE);
+        *number = bench_marked(c->in_buffer, BENCH_LINE);
         return n;
 }
 
@@ -73,8 +73,8 @@ static void put_futex(struct channel *c, uint64_t number, size_t n)
 {
         struct place *p = c->peer[1];
 
-        bench_mark(c->buffer, BENCH_LINE, number);
-        memcpy(p->bytes, c->buffer, BENCH_LINE);
+        bench_mark(c->out_buffer, BENCH_LINE, number);
+        memcpy(p->bytes, c->out_buffer, BENCH_LINE);
         atomic_store_explicit(&p->word, atomic_load_explicit(&p->word, memory_order_relaxed) + (uint32_t)n, memory_order_release);
         (void)syscall(SYS_futex, &p->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
@@ -85,9 +85,9 @@ static size_t take_futex(struct channel *c, uint64_t *number, size_t n)
 
         while (atomic_load_explicit(&p->word, memory_order_acquire) == (uint32_t)c->seen)
                 (void)syscall(SYS_futex, &p->word, FUTEX_WAIT, (uint32_t)c->seen, NULL, NULL, 0);
-        memcpy(c->buffer, p->bytes, BENCH_LINE);
+        memcpy(c->in_buffer, p->bytes, BENCH_LINE);
         c->seen++;
-        *number = bench_marked(c->buffer, BENCH_LINE);
+        *number = bench_marked(c->in_buffer, BENCH_LINE);
         return n;
 }
 
@@ -147,10 +147,10 @@ static void put_copy(struct channel *c, uint64_t number, size_t n)
         for (size_t i = 0; i < n; i++) {
                 uint64_t filled = atomic_load_explicit(&p->filled, memory_order_relaxed);
 
-                bench_fill(c, c->buffer, number + i);
+                bench_fill(c, c->out_buffer, number + i);
                 if (filled >= PLACES)
                         wait_for(&p->emptied, filled - PLACES);
-                memcpy(place(c, filled), c->buffer, c->size);
+                memcpy(place(c, filled), c->out_buffer, c->size);
                 atomic_store_explicit(&p->filled, filled + 1, memory_order_release);
         }
 }
@@ -163,9 +163,9 @@ static size_t take_copy(struct channel *c, uint64_t *numbers, size_t n)
         if (n == 0)
                 return 0;
         wait_for(&p->filled, emptied);
-        memcpy(c->buffer, place(c, emptied), c->size);
+        memcpy(c->in_buffer, place(c, emptied), c->size);
         atomic_store_explicit(&p->emptied, emptied + 1, memory_order_release);
-        numbers[0] = bench_check(c, c->buffer);
+        numbers[0] = bench_check(c, c->in_buffer);
         return 1;
 }
 
@@ -190,8 +190,8 @@ static void join_target(struct channel *c, int process)
 static void put_memcpy(struct channel *c, uint64_t number, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
-                bench_mark(c->buffer, c->size, number + i);
-                memcpy(c->peer[0], c->buffer, c->size);
+                bench_mark(c->out_buffer, c->size, number + i);
+                memcpy(c->peer[0], c->out_buffer, c->size);
                 (void)bench_marked(c->peer[0], c->size);
         }
 }

@@ -298,15 +298,22 @@ static uint64_t marked(const struct channel *c, const void *from)
         return c->whole ? bench_marked_whole(from, c->size) : bench_marked(from, c->size);
 }
 
-/* One set of messages serves a loop. */
+/* One set of messages serves a loop of sends, and one a loop of receives. */
 static void join_in_place(struct channel *c, int process)
 {
         struct ipw_message *m;
 
         join(c, process);
-        m = c->messages;
-        for (unsigned i = 0; i < c->batch; i++)
-                m[i] = (struct ipw_message){ .data = c->buffer + i * c->size, .capacity = c->size, .size = c->size };
+        free(c->messages);
+        m = c->messages = calloc(c->batch, 2 * sizeof(*m));
+        if (!m)
+                trouble("no memory");
+        for (unsigned i = 0; i < c->batch; i++) {
+                if (c->out_buffer)
+                        m[i] = (struct ipw_message){ .data = c->out_buffer + i * c->size, .size = c->size };
+                if (c->in_buffer)
+                        m[c->batch + i] = (struct ipw_message){ .data = c->in_buffer + i * c->size, .capacity = c->size };
+        }
 }
 
 static void put_in_place(struct channel *c, uint64_t number, size_t n)
@@ -331,7 +338,7 @@ static void put_in_place(struct channel *c, uint64_t number, size_t n)
 static size_t take_in_place(struct channel *c, uint64_t *numbers, size_t n)
 {
         int64_t timeout = c->wait == BENCH_POLLING ? 0 : c->patience;
-        struct ipw_message *m = c->messages;
+        struct ipw_message *m = (struct ipw_message *)c->messages + c->batch;
         ssize_t r;
 
         do

@@ -28,7 +28,8 @@ struct channel {
         int back;      /* there and back: one direction for each, or a conversation */
         enum bench_wait wait;
         int64_t patience;   /* of a receive, ns; -1: endless */
-        char *buffer;       /* of this process, for as many messages as there are at once */
+        char *out_buffer;   /* of this process, for as many messages as there are at once; NULL: it does not send */
+        char *in_buffer;    /* the same; NULL: it does not receive */
         int fds[4];         /* raw: descriptors, by the way's own order; -1: none */
         int in, out;        /* raw, once joined */
         int queues[2];      /* System V ids, 0 to 1 and 1 to 0; -1: none */

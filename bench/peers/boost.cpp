@@ -39,8 +39,8 @@ static void join(struct channel *c, int process)
 static void put(struct channel *c, uint64_t number, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
-                bench_mark(c->buffer, c->size, number + i);
-                static_cast<message_queue *>(c->peer[1])->send(c->buffer, c->size, 0);
+                bench_mark(c->out_buffer, c->size, number + i);
+                static_cast<message_queue *>(c->peer[1])->send(c->out_buffer, c->size, 0);
         }
 }
 
@@ -50,11 +50,11 @@ static size_t take(struct channel *c, uint64_t *number, size_t n)
         message_queue::size_type size;
         unsigned priority;
 
-        if (n == 0 || (!queue->try_receive(c->buffer, c->size, size, priority) &&
-                       !queue->timed_receive(c->buffer, c->size, size, priority,
+        if (n == 0 || (!queue->try_receive(c->in_buffer, c->size, size, priority) &&
+                       !queue->timed_receive(c->in_buffer, c->size, size, priority,
                                              boost::posix_time::microsec_clock::universal_time() + boost::posix_time::milliseconds(2))))
                 return 0;
-        *number = bench_marked(c->buffer, c->size);
+        *number = bench_marked(c->in_buffer, c->size);
         return 1;
 }
 

@@ -44,8 +44,8 @@ static void put(struct channel *c, uint64_t number, size_t n)
         struct place *p = c->peer[1];
 
         for (size_t i = 0; i < n; i++) {
-                bench_mark(c->buffer, BENCH_LINE, number + i);
-                while (!ck_ring_enqueue_spsc_entry(&p->ring, p->entries, (struct entry *)c->buffer))
+                bench_mark(c->out_buffer, BENCH_LINE, number + i);
+                while (!ck_ring_enqueue_spsc_entry(&p->ring, p->entries, (struct entry *)c->out_buffer))
                         ck_pr_stall();
         }
 }
@@ -56,9 +56,9 @@ static size_t take(struct channel *c, uint64_t *number, size_t n)
 
         if (n == 0)
                 return 0;
-        while (!ck_ring_dequeue_spsc_entry(&p->ring, p->entries, (struct entry *)c->buffer))
+        while (!ck_ring_dequeue_spsc_entry(&p->ring, p->entries, (struct entry *)c->in_buffer))
                 ck_pr_stall();
-        *number = bench_marked(c->buffer, BENCH_LINE);
+        *number = bench_marked(c->in_buffer, BENCH_LINE);
         return 1;
 }
 
