@@ -26,7 +26,8 @@
  *             and gates in them (ipw_gate_at()), go on working there: that is what they are for. Ends meant for a child travel as
  *             addresses: see ipw_ends().
  *   Signals   Waits go on after a signal handler has run, unless IPW_SIGNALS asks for -EINTR. The library installs no handler, and no
- *             send raises SIGPIPE.
+ *             send raises SIGPIPE. What would make a file larger than RLIMIT_FSIZE is -EFBIG to who ignores SIGXFSZ; others it kills, as
+ *             write(2) does.
  *   Silence   The library prints nothing, starts no thread (one exception: ipw_pollfd() on a System V queue) and never exits.
  */
 #ifndef IPCWAY_H

@@ -45,7 +45,7 @@ static _Noreturn void become(const char *command, int fd, const struct ipw_messa
         (void)snprintf(type, sizeof(type), "%lld", (long long)m->type);
         if (dup2(fd, STDIN_FILENO) < 0 || (m->flags & IPW_HAS_TYPE && setenv("IPCWAY_TYPE", type, 1) < 0))
                 _exit(126);
-        stop_restore_pipe();
+        stop_restore();
         event_restore_mask();
         (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);

@@ -172,7 +172,9 @@ int json_put(json_t *value)
         json_decref(value);
         if (r == 0 && putchar('\n') != EOF)
                 return DONE;
-        say_error("cannot write JSON");
+        if (value)
+                return say_finish();
+        say_error("out of memory");
         return FAILED;
 }
 

@@ -31,9 +31,7 @@ static int spawn(pid_t *pid, char **argv, int in, int out)
         sigset_t usual;
         int r;
 
-        (void)sigemptyset(&usual);
-        if (!stop_pipe_was_ignored())
-                (void)sigaddset(&usual, SIGPIPE);
+        stop_restored(&usual);
         (void)posix_spawn_file_actions_init(&actions);
         (void)posix_spawnattr_init(&attributes);
         r = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);

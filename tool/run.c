@@ -84,7 +84,7 @@ static void become(struct program *p, const char *other, const sigset_t *mask, i
         } else if (setenv("IPCWAY_ADDR", p->end, 1) < 0) {
                 error = errno;
         }
-        stop_restore_pipe();
+        stop_restore();
         (void)sigprocmask(SIG_SETMASK, mask, NULL);
         if (!error) {
                 (void)execvp(p->argv[0], p->argv);

@@ -46,6 +46,15 @@ static int write_file(const struct picture *picture, const char *path)
         return r < 0 ? FAILED : DONE;
 }
 
+static int picture_print(const struct picture *picture)
+{
+        int r = picture_write(picture, stdout);
+
+        if (r < 0)
+                say_error("cannot write to stdout: %s", strerror(-r));
+        return r < 0 ? FAILED : DONE;
+}
+
 static int run(const struct arguments *a)
 {
         struct picture picture;
@@ -62,7 +71,7 @@ static int run(const struct arguments *a)
         if (a->count && strcmp(a->word[0], "-") != 0)
                 status = write_file(&picture, a->word[0]);
         else
-                status = picture_write(&picture, stdout) < 0 ? FAILED : say_finish();
+                status = picture_print(&picture);
         picture_free(&picture);
         return status;
 }

@@ -24,24 +24,32 @@ static void on_signal(int signal_number)
         errno = saved;
 }
 
-static struct sigaction inherited_pipe;
+/* Of a write that fails: without them it says why, and what was begun can be taken back. */
+static const int of_writing[] = { SIGPIPE, SIGXFSZ };
+enum { OF_WRITING = sizeof(of_writing) / sizeof(of_writing[0]) };
+static struct sigaction inherited[OF_WRITING];
 
 void stop_prepare(void)
 {
         struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-        (void)sigaction(SIGPIPE, &ignore, &inherited_pipe);
+        for (size_t i = 0; i < OF_WRITING; i++)
+                (void)sigaction(of_writing[i], &ignore, &inherited[i]);
         (void)signal(SIGCHLD, SIG_DFL);
 }
 
-void stop_restore_pipe(void)
+void stop_restore(void)
 {
-        (void)sigaction(SIGPIPE, &inherited_pipe, NULL);
+        for (size_t i = 0; i < OF_WRITING; i++)
+                (void)sigaction(of_writing[i], &inherited[i], NULL);
 }
 
-int stop_pipe_was_ignored(void)
+void stop_restored(sigset_t *set)
 {
-        return inherited_pipe.sa_handler == SIG_IGN;
+        (void)sigemptyset(set);
+        for (size_t i = 0; i < OF_WRITING; i++)
+                if (inherited[i].sa_handler != SIG_IGN)
+                        (void)sigaddset(set, of_writing[i]);
 }
 
 static void stop_set(sigset_t *set)

@@ -3,17 +3,18 @@
 #pragma once
 
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 
 #include "ipcway.h"
 
 /*
- * First of all: a reader that goes is an error with a text, not a silent death; and SIGCHLD, if it was inherited as ignored, is not, or nobody's status could be
+ * First of all: a reader that goes, and a file that has grown to its limit (ulimit -f), is an error with a text, not a silent death; and SIGCHLD, if it was inherited as ignored, is not, or nobody's status could be
  * read and none could be received.
  */
 void stop_prepare(void);
-void stop_restore_pipe(void); /* in a child, before it becomes somebody else's program */
-int stop_pipe_was_ignored(void);
+void stop_restore(void);           /* in a child, before it becomes somebody else's program */
+void stop_restored(sigset_t *set); /* those that are to be as usual there, for posix_spawnattr_setsigdefault(3) */
 
 void stop_catch(void); /* INT, TERM, HUP, unless they are ignored; before a link is armed, or stop_note(), they end the command at once */
 void stop_arm(struct ipw_link *); /* from here on they make its waits say -ECANCELED; the link must be IPW_WAKEABLE */

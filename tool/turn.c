@@ -147,7 +147,7 @@ static void become(char **argv, const sigset_t *mask, pid_t parent, int trouble)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(OURS_FAILED);
-        stop_restore_pipe();
+        stop_restore();
         (void)sigprocmask(SIG_SETMASK, mask, NULL);
         (void)execvp(argv[0], argv);
         error = errno;

@@ -41,5 +41,7 @@ int why_call(struct ipw_why *why, int error, const char *object, const char *wha
         return why_set(why, abs(error), "%s: %s: %s%s", object, what, why_name(error),
                        abs(error) == EMFILE   ? " (as many descriptors as this process may have: RLIMIT_NOFILE, ulimit -n)"
                        : abs(error) == ENFILE ? " (as many as the system may have: sysctl fs.file-max)"
-                                              : "");
+                       : abs(error) == EFBIG
+                               ? " (this process may not make files as large: RLIMIT_FSIZE, ulimit -f; or the filesystem cannot)"
+                               : "");
 }

@@ -99,3 +99,44 @@ wrong() {
 	run -1 bash -c 'exec 3>&-; ulimit -n 4; exec "$0" recv "$1"' "$IPCWAY" "$FIFO"
 	is_in "ulimit -n" "$output"
 }
+
+@test "a file that may not grow is an error, not a death" {
+	empty_folder
+	limited() { # WORDS ARGUMENT...: status 1, and nothing made
+		run -1 bash -c 'ulimit -f 0; exec "$0" "$@" </dev/null' "$IPCWAY" "${@:2}"
+		is_in "$1" "$output"
+	}
+	limited "ulimit -f" send "shm:$SEM" hello
+	limited "ulimit -f" send "shm+file:$D/ring" hello
+	limited "ulimit -f" send "log:$D/log" hello
+	limited "ulimit -f" segment create "shm+file:$D/memory" --size 64K
+	before=$(ls /dev/shm)
+	limited "ulimit -f" sem create "$SEM"
+	[ -z "$(comm -13 <(echo "$before") <(ls /dev/shm) | grep '^sem\.......$')" ] # what the C library makes first, under a name of its own
+	nothing_left
+	limited "ulimit -f" send "file:$D/lines" hello
+	limited "$D/picture: File too large" snapshot "$D/picture"
+	[ ! -s "$D/lines" ] && [ ! -s "$D/picture" ]
+}
+
+@test "a program that is started has the signals of writing as usual" {
+	ignored="grep SigIgn /proc/self/status"
+	usual() {
+		run -0 ipcway "$@"
+		[[ $output =~ SigIgn:[[:space:]]*([0-9a-f]+) ]] && ((!(0x${BASH_REMATCH[1]} & 0x1000000))) || { echo "$1: $output"; return 1; } # SIGXFSZ
+	}
+	usual lock "$D/l" -- $ignored
+	usual run pipe: -- true -- $ignored
+	usual recv timer:10ms -n 1 --exec "$ignored"
+	start one ipcway accept "$SOCKET" -- $ignored
+	usual pair "$SOCKET" --dial
+	ended one 0
+}
+
+@test "stdout that takes nothing says why" {
+	empty_folder
+	for words in "ls --json" "mechanisms --json" snapshot; do
+		run -1 bash -c '"$0" '"$words"' 2>&1 >/dev/full' "$IPCWAY"
+		is_in "cannot write to stdout: No space left on device" "$output"
+	done
+}
