@@ -53,6 +53,7 @@ teardown() {
 		kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true # timeout(1) leads a group, and can pass on no SIGKILL
 	done
 	wait 2>/dev/null || true
+	[ -z "${SHORT:-}" ] || rm -rf "$SHORT"
 	"$IPCWAY" remove -f "$QUEUE" "sem:$SEM" "shm:$SEM" "$SET" ${RING:+"$RING"} 2>/dev/null || true
 }
 
