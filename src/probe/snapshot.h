@@ -158,7 +158,7 @@ enum sysv_kind { SYSV_MEMORY, SYSV_QUEUE, SYSV_SEMAPHORE };
                 uint32_t count, room; \
         }
 
-/* Objects while they are found: users and facts in any order. finish_objects() puts them under their objects. */
+/* Objects while they are found: users and facts in any order; put_users() and put_facts() put them under their objects. */
 struct user_row {
         uint32_t object;
         struct ipw_probe_user user;
