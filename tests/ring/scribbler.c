@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -201,11 +202,12 @@ static unsigned guard_all(uintptr_t *blocked)
                 err(2, "%s", path);
         while (maps && fgets(line, sizeof(line), maps)) {
                 uintptr_t start, end;
+                unsigned major_of, minor_of;
                 uintmax_t inode;
 
                 /* by its number: it got its name after it was mapped, and is listed without */
-                if (!strstr(line, "/dev/shm/") || sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %ju", &start, &end, &inode) != 3 ||
-                    inode != st.st_ino)
+                if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %x:%x %ju", &start, &end, &major_of, &minor_of, &inode) != 5 ||
+                    makedev(major_of, minor_of) != st.st_dev || inode != st.st_ino)
                         continue;
                 count++;
                 if (!is_guard(start - PAGE))
