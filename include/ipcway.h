@@ -228,7 +228,10 @@ int ipw_remove(const char *address, struct ipw_why *);
  */
 int ipw_open(struct ipw_link **, const char *address, unsigned how, int64_t timeout, struct ipw_why *);
 
-/* On a listening link: the next peer's conversation, as a link of role PAIR of its own. -EOPNOTSUPP: this link does not listen. */
+/*
+ * On a listening link: the next peer's conversation, as a link of its own, both ways. Only with the framing sp (what unix: and tcp: have if not told) has it the role
+ * of the listener: open that as IPW_PAIR | IPW_LISTEN and the peers as IPW_PAIR | IPW_DIAL, or it receives and no more. -EOPNOTSUPP: this link does not listen.
+ */
 int ipw_accept(struct ipw_link *listener, struct ipw_link **peer, int64_t timeout);
 
 /*
@@ -349,8 +352,8 @@ int ipw_give_back(struct ipw_link *, const struct ipw_span *, size_t n);
 
 /*
  * A descriptor and events for poll(2) or epoll(7), level-triggered: it never misses; it may be ready for nothing, then one receive, send or
- * ipw_turn() says -EAGAIN and clears it. The descriptor is the link's: do not close, read or change it. Mind `events`: to wait until
- * a send may go on can mean POLLIN. -EOPNOTSUPP: no descriptor for this direction.
+ * ipw_turn() says -EAGAIN and clears it. The descriptor is the link's: do not close, read or change it; to ask once, or before each wait,
+ * is the same. Mind `events`: to wait until a send may go on can mean POLLIN. -EOPNOTSUPP: no descriptor for this direction.
  */
 int ipw_pollfd(struct ipw_link *, unsigned direction, struct pollfd *);
 

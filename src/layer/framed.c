@@ -20,14 +20,13 @@ int framed_watch(struct link *l, unsigned direction, struct pollfd *out)
         return s->ops->watch(s, direction, out);
 }
 
-/* Until somebody receives, the bytes that were read ahead may hold a message. */
 int framed_pollfd(struct link *l, unsigned direction, struct pollfd *out)
 {
         struct framed *f = container_of(l, struct framed, link);
 
         if (direction == IPW_SEND || !f->in)
                 return framed_watch(l, direction, out);
-        return inbox_pollfd(f->in, true, out);
+        return inbox_pollfd(f->in, out);
 }
 
 int framed_flush(struct link *l)

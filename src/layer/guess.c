@@ -112,7 +112,7 @@ static int guess_watch(struct link *l, unsigned direction, struct pollfd *out)
 
 static int guess_pollfd(struct link *l, unsigned direction, struct pollfd *out)
 {
-        return inbox_pollfd(container_of(l, struct guess, link)->in, true, out);
+        return inbox_pollfd(container_of(l, struct guess, link)->in, out);
 }
 
 static int guess_why(struct link *l, unsigned direction, int error, struct ipw_why *why)

@@ -137,11 +137,11 @@ void inbox_gather(void)
         }
 }
 
-int inbox_pollfd(struct inbox *in, bool left_over, struct pollfd *out)
+int inbox_pollfd(struct inbox *in, struct pollfd *out)
 {
         struct pollfd raw;
         int r;
 
         r = in->stream->ops->watch(in->stream, IPW_RECV, &raw);
-        return r < 0 ? r : readiness_pollfd(&in->readiness, &raw, left_over, out);
+        return r < 0 ? r : readiness_pollfd(&in->readiness, &raw, readiness_unsure(&in->readiness), out);
 }

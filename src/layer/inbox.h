@@ -99,4 +99,4 @@ static always_inline ssize_t inbox_fill(struct inbox *in, size_t want, unsigned 
 /* The same, and takes descriptors that come along, once what came with earlier ones is handed out: until then up to `missing` bytes. */
 ssize_t inbox_fill_fds(struct inbox *, size_t want, size_t missing, unsigned flags, uint64_t *closed);
 
-int inbox_pollfd(struct inbox *, bool left_over, struct pollfd *);
+int inbox_pollfd(struct inbox *, struct pollfd *);

@@ -25,6 +25,15 @@ int readiness_pollfd(struct readiness *, const struct pollfd *raw, bool left_ove
 void readiness_tell_(struct readiness *, bool left_over);
 void readiness_close(struct readiness *);
 
+/*
+ * For links that read ahead: before the first receive that tells, the bytes that are here may hold a message. Only the first who asks must wake for that: a loop
+ * that asks before each wait would never sleep.
+ */
+static inline bool readiness_unsure(const struct readiness *r)
+{
+        return r->epoll < 0 || r->set;
+}
+
 static inline void readiness_tell(struct readiness *r, bool left_over)
 {
         if (__builtin_expect(r->epoll >= 0, 0))

@@ -276,7 +276,7 @@ static int sp_pollfd(struct link *l, unsigned direction, struct pollfd *out)
         if (r < 0)
                 return r;
         if (direction == IPW_RECV)
-                return readiness_pollfd(&sp->prefixed.framed.in->readiness, &fd, true, out);
+                return readiness_pollfd(&sp->prefixed.framed.in->readiness, &fd, readiness_unsure(&sp->prefixed.framed.in->readiness), out);
         *out = fd;
         return 0;
 }

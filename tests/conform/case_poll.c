@@ -26,8 +26,13 @@ static void must_be_ready(struct pollfd p, const char *when)
 
 static void must_be_quiet(struct ipw_link *in, struct pollfd p)
 {
+        struct pollfd again;
+
         EQUAL(try_get(in, 0), -EAGAIN);
         CHECK(poll(&p, 1, 0) == 0, "poll says ready (0x%x) right after a receive said -EAGAIN", p.revents);
+        EQUAL(ipw_pollfd(in, IPW_RECV, &again), 0);
+        CHECK(again.fd == p.fd && again.events == p.events, "asked again, it is another descriptor");
+        CHECK(poll(&again, 1, 0) == 0, "to ask for the descriptor has made it ready: a loop that asks each time never sleeps");
 }
 
 static void check_send_side(struct run *run, struct ipw_link *in, struct ipw_link *out)
