@@ -2,7 +2,7 @@
 /*
  * Prints what a sensor reports over UDP, and how much of it was lost, until Ctrl-C, which leaves nothing behind.   ./udp_receiver [ADDRESS]
  *
- * The naive version: recvfrom() cuts what is longer than the buffer and says nothing; what the kernel threw away because this program was slow is missing, and
+ * The naive version: recvfrom(2) cuts what is longer than the buffer and says nothing; what the kernel threw away because this program was slow is missing, and
  * nobody knows; a bound INADDR_ANY takes reports from the whole network. Here each message is whole, and lost says what the kernel dropped. What
  * went missing on the way only the numbers in the messages tell. Beyond this machine only with insecure=1 in the address.
  */
