@@ -137,8 +137,8 @@ int bench_show_table(const struct bench_run *run)
 
         if (localtime_r(&seconds, &tm))
                 (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-        printf("%s, %u processors, %u sockets%s%s; %s; %s; ipcway %s; %s\n", m->processor, m->processors, m->sockets,
-               *m->guest ? "; " : "", m->guest, m->kernel, m->libc, m->version, when);
+        printf("%s, %u processors, %u sockets%s%s; %s; %s; ipcway %s; %s\n", m->processor, m->processors, m->sockets, *m->guest ? "; " : "",
+               m->guest, m->kernel, m->libc, m->version, when);
         printf("Medians of rounds with their 95 %% interval; CPU and switches of all sides, a message; every message was checked.\n");
         for (size_t i = 0; i < run->n; i++) {
                 size_t k = 0;
@@ -198,10 +198,10 @@ int bench_show_json(const struct bench_run *run)
         for (size_t i = 0; i < run->n; i++)
                 (void)json_array_append_new(cells, cell_json(&run->cells[i]));
         return json_print(json_pack("{s:{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I},s:b,s:o}", "machine", "processor", json_text(m->processor),
-                                    "kernel", json_text(m->kernel), "virtual", json_text(m->guest), "libc", json_text(m->libc),
-                                    "compiler", json_text(m->compiler), "version", json_text(m->version), "processors",
-                                    (json_int_t)m->processors, "sockets", (json_int_t)m->sockets, "when", (json_int_t)m->when, "complete",
-                                    run->complete, "cells", cells));
+                                    "kernel", json_text(m->kernel), "virtual", json_text(m->guest), "libc", json_text(m->libc), "compiler",
+                                    json_text(m->compiler), "version", json_text(m->version), "processors", (json_int_t)m->processors,
+                                    "sockets", (json_int_t)m->sockets, "when", (json_int_t)m->when, "complete", run->complete, "cells",
+                                    cells));
 }
 
 /* ---- percentiles -------------------------------------------------------------------------------------------------------------------------------- */
