@@ -215,7 +215,7 @@ static int show(struct work *w, const struct ipw_left *left, const char *what, c
 
                 if (o && set.apply)
                         (void)json_object_set_new(o, "outcome", json_string(what));
-                return json_print(o);
+                return json_line(o);
         }
         object_content(left->object, content, sizeof(content));
         return table_row(w->table, (const char *[]){ left->object->address, what, content, text }) < 0 ? FAILED : DONE;

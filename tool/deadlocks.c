@@ -58,7 +58,7 @@ static int print_json(const struct ipw_probe_wait *w, size_t n)
 
         for (size_t i = 0; i < n && status == DONE; i++)
                 if (w[i].end == IPW_WAIT_CIRCLE || w[i].end == IPW_WAIT_BEHIND)
-                        status = json_print(waits_json(&w[i]));
+                        status = json_line(waits_json(&w[i]));
         return status;
 }
 

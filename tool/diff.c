@@ -467,9 +467,9 @@ static int print_json(const struct work *w)
                 (void)json_object_set_new(o, "change", json_string(changes[f->change]));
                 (void)json_object_set_new(o, "grown", f->change == GREW ? json_string(f->grown.text) : json_null());
                 (void)json_object_set(o, "what", (json_t *)(uintptr_t)f->line);
-                status = json_print(o);
+                status = json_line(o);
         }
-        return status == DONE ? json_print(sums_json(w)) : status;
+        return status == DONE ? json_line(sums_json(w)) : status;
 }
 
 static void print_gaps(const struct work *w)

@@ -105,7 +105,7 @@ static int print_json(const struct findings *f)
                 (void)json_object_set_new(o, "use", json_text(f->list[i].text));
                 (void)json_object_set_new(o, "share", f->list[i].share > 0 ? json_real(f->list[i].share) : json_null());
                 (void)json_object_set_new(o, "helps", json_text(f->list[i].remedy));
-                status = json_print(o);
+                status = json_line(o);
         }
         return status;
 }

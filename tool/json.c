@@ -165,9 +165,9 @@ json_t *json_text(const char *text)
         return whole;
 }
 
-int json_put(json_t *value)
+static int put(json_t *value, size_t flags)
 {
-        int r = value ? json_dumpf(value, stdout, JSON_INDENT(2)) : -1;
+        int r = value ? json_dumpf(value, stdout, flags) : -1;
 
         json_decref(value);
         if (r == 0 && putchar('\n') != EOF)
@@ -178,9 +178,14 @@ int json_put(json_t *value)
         return FAILED;
 }
 
+int json_line(json_t *value)
+{
+        return put(value, 0);
+}
+
 int json_print(json_t *value)
 {
-        int status = json_put(value);
+        int status = put(value, JSON_INDENT(2));
 
         return status == DONE ? say_finish() : status;
 }

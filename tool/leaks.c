@@ -189,7 +189,7 @@ static int print_all(struct ipw_probe *p, const struct asked *asked, int count)
                 if (leaks[i].sure > IPW_SURE_POSSIBLE)
                         found = FOUND;
                 if (set.json)
-                        status = json_print(leak_json(p, &leaks[i]));
+                        status = json_line(leak_json(p, &leaks[i]));
                 else
                         print_one(&leaks[i]);
         }
@@ -197,7 +197,7 @@ static int print_all(struct ipw_probe *p, const struct asked *asked, int count)
                 printf("no leak %s\n", count ? "there" : "is seen");
         if (count == 0 && status == DONE) {
                 if (set.json)
-                        status = json_print(sums_json(&sums));
+                        status = json_line(sums_json(&sums));
                 else
                         print_sums(&sums);
         }

@@ -355,8 +355,8 @@ static int print_json(const struct ipw_probe *p, const struct ipw_probe_object *
         int status = DONE;
 
         for (size_t i = 0; i < n && status == DONE; i++)
-                status = json_put(object_json(p, list[i]));
-        return status == DONE && wants_total(a) ? json_put(total_json(p)) : status;
+                status = json_line(object_json(p, list[i]));
+        return status == DONE && wants_total(a) ? json_line(total_json(p)) : status;
 }
 
 static int print_all(const struct ipw_probe *p, const struct arguments *a, const struct column *chosen, int count)

@@ -89,7 +89,7 @@ static int print_json(const struct ipw_probe *p, pid_t pid)
         w = ipw_probe_waits(p, &n);
         for (size_t i = 0; i < n && status == DONE; i++)
                 if (w[i].pid == pid)
-                        status = json_print(waits_json(&w[i]));
+                        status = json_line(waits_json(&w[i]));
         return status;
 }
 

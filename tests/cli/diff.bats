@@ -121,7 +121,7 @@ apart() {
 	is_in "status 0: ipcway left 1 System V queue" "$output"
 	is_in "status 1: ipcway left nothing behind; grown: 1 System V queue" "$output"
 	[ "${lines[-2]}" = "status 0: ipcway left nothing behind" ]
-	[ "${lines[-1]}" = "status 0: }" ]
+	[ "${lines[-1]}" = 'status 0: {"sum": {"new": {}, "grown": {}, "blocked": {}, "gone": {}}}' ]
 	run -125 ipcway diff a -- true
 	run -125 ipcway diff --
 }

@@ -75,11 +75,11 @@ needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 	[ ! -e "$D/$odd" ]
 }
 
-total() { ipcway ls shm --json 2>/dev/null | grep -A 7 '"total"' | sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p"; }
+total() { ipcway ls shm --json 2>/dev/null | tail -n 1 | "$JSON_CHECK" "$1"; }
 adds_up() {
-	local all; all=$(ipcway ls shm --json 2>/dev/null | tr -d ' ",')
+	local all; all=$(ipcway ls shm --json 2>/dev/null | tail -n 1)
 	local used named deleted rest
-	for k in used named deleted rest; do printf -v $k %s "$(sed -n "/^total:/,\$s/^$k:\([0-9]*\)$/\1/p" <<<"$all")"; done
+	for k in used named deleted rest; do printf -v $k %s "$("$JSON_CHECK" $k <<<"$all")"; done
 	[ "$used" = $((named + deleted + rest)) ] && [ "$used" = "$(df -B1 --output=used /dev/shm | tail -n 1 | tr -d ' ')" ]
 }
 
@@ -121,6 +121,7 @@ adds_up() {
 	[[ $output != *$'\e'* ]]
 	run -0 --separate-stderr ipcway ls fifo --path "$D" --json
 	json=$output
+	[ "$("$JSON_CHECK" -l <<<"$json")" = 1 ] # an object a line
 	run -0 --separate-stderr ipcway ls fifo --tree --path "$D" --json
 	[ "$output" = "$json" ]
 	run -2 ipcway ls --tree -o address
