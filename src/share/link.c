@@ -25,7 +25,7 @@
 
 enum {
         LOOK = 5000000,  /* ns between questions to the kernel whether others live */
-        LOOK_SENDS = 16, /* sends between looks at the clock */
+        LOOK_SENDS = 16, /* usual sends between looks at the clock */
         CONTENDED = 64,  /* looks at a lock that another holds */
         PAUSES = 64,     /* looks before the processor is given away; some 1.5 us */
         FEW_PAUSES = 8,  /* where that would keep the other side from its work */
@@ -258,16 +258,10 @@ static always_inline ssize_t sent(struct shared_link *l, struct way *w, ssize_t 
         return n;
 }
 
-/* Is all well with the other side, as far as can be seen without a question? */
-static always_inline bool seems_there(const struct way *w)
-{
-        return !w->ends || (load_relaxed(w->others) && *w->moved % LOOK_SENDS);
-}
-
-/* Has the receiver gone, or have all of them? A look at the ring; now and then the kernel is asked. */
+/* Has the receiver gone, or have all of them? A look at the ring; every few milliseconds the kernel is asked. */
 static always_inline bool is_left(struct shared_link *l, struct way *w)
 {
-        return unlikely(!seems_there(w)) && is_over(l, w, load_relaxed(w->others) == 0 || is_due(w));
+        return w->ends && is_over(l, w, load_relaxed(w->others) == 0 || is_due(w));
 }
 
 /* What a try says in the end that was no success. */
@@ -323,6 +317,12 @@ static never_inline ssize_t sent_usual(struct link *link, const struct ipw_messa
 
         (void)sent(l, &l->way[IPW_SEND - 1], 1);
         return one_sent(link, m, 0, 1);
+}
+
+/* Is all well with the other side, as far as can be seen without a question? Now and then it is to be asked. */
+static always_inline bool seems_there(const struct way *w)
+{
+        return !w->ends || (load_relaxed(w->others) && *w->moved % LOOK_SENDS);
 }
 
 /* Nothing is saved and nothing called on the shortest way, see ring_put_usual(). */
