@@ -23,7 +23,13 @@
 
 #include "engine.h"
 
-enum { SPOTS = 64, LINE = 64, CLOCK_CALLS = 64, ASLEEP_NS = 100000 };
+enum {
+        SPOTS = 64,
+        LINE = 64,
+        CLOCK_CALLS = 64,
+        ASLEEP_NS = 100000,
+        TAKEN_AWAY = 20000 /* ns between two looks at the clock: others had the processor */
+};
 static const uint64_t odd = 0x9e3779b97f4a7c15;
 
 static int64_t real_now(void)
@@ -377,16 +383,17 @@ static int64_t due(const struct player *p, const struct bench_order *o, unsigned
 
 static void wait_until(struct player *p, int64_t when)
 {
-        int64_t now = bench_clock->now(), margin = p->alone ? bench_clock->margin : 0;
+        int64_t now = bench_clock->now(), before, margin = p->alone ? bench_clock->margin : 0;
 
         if (p->c->wait != BENCH_POLLING && when - now > margin) {
                 bench_clock->sleep_until(when - margin);
                 now = bench_clock->now();
         }
-        p->spun -= now;
-        for (; now < when; now = bench_clock->now())
+        for (before = now; now < when; before = now) {
                 pause_processor();
-        p->spun += now;
+                now = bench_clock->now();
+                p->spun += now - before < TAKEN_AWAY ? now - before : 0;
+        }
 }
 
 static void produce(struct player *p, const struct bench_order *o)
