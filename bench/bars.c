@@ -112,7 +112,8 @@ static double limit_of(const struct bar *bar, enum measure measure)
 
 static struct bench_job job_of(const struct bar *bar, enum measure measure, const struct bench_way *way)
 {
-        struct bench_job job = { .way = way, .back = 1, .cell = bench_cell_empty() };
+        /* libraries have sockets for each purpose */
+        struct bench_job job = { .way = way, .back = !is_peer(bar), .cell = bench_cell_empty() };
 
         job.cell.shape = measures[measure].shape;
         job.cell.wait = measure == POLLING ? BENCH_POLLING : BENCH_SLEEPING;

@@ -64,7 +64,7 @@ nothing_left() {
 	for module in "$modules"/*.so; do
 		case $module in
 		*nng.so) is_in "libnng: pair0 over ipc://" "$output" ;;
-		*zmq.so) is_in "libzmq: PAIR" "$output" ;;
+		*zmq.so) is_in "libzmq: REQ/REP" "$output" ;;
 		*ck.so) is_in "Concurrency Kit: ck_ring" "$output" ;;
 		*boost.so) is_in "Boost.Interprocess: message_queue" "$output" ;;
 		esac
