@@ -43,6 +43,7 @@ waits() {
 	is_in "ipcway signal send $W HUP" "$(cat "$D/w.err")"
 	kill -INT "$W"
 	until_ok grep -q INT "$D/w.out"
+	(($(sed -n 's/^SigIgn:\s*/0x/p' "/proc/$W/status") & 1)) && skip "under nohup(1) HUP ends nobody"
 	ipcway signal send "$W" HUP
 	ended w 129
 }
