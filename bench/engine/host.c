@@ -270,7 +270,8 @@ static int refused(const struct bench_job *job, const struct bench_plan *plan, s
         else if (way->most && c->size > way->most)
                 what = "messages of it are smaller";
         else if (c->producers + c->consumers > BENCH_PROCESSES || c->size < 8 || c->batch > BENCH_BATCH_MOST ||
-                 (!c->producers && c->shape != BENCH_IDLE) || !c->consumers || !c->batch || job->burst > BENCH_BURST)
+                 (!c->producers && c->shape != BENCH_IDLE) || !c->consumers || !c->batch || job->burst > BENCH_BURST ||
+                 (c->shape == BENCH_SENDS && !job->burst))
                 what = "too many processes or messages at once, or none";
         else if (find_cpus(job, plan, held->cpus) < 0)
                 what = c->place == BENCH_OTHER_SOCKET ? "this machine has one socket" : "this machine has one core";
