@@ -8,15 +8,6 @@
 
 #include "message.h"
 
-static void pause_processor(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("yield");
-#endif
-}
-
 /*
  * The bare hand-over of 64 bytes: the bytes, then a flag, on lines of their own for each direction; who waits looks at the flag with a pause in between. No queue,
  * nobody else, nothing that could go wrong is looked at: a ring cannot be faster. And the same to one who sleeps, by futex(2).
@@ -38,16 +29,6 @@ static void make(struct channel *c, const char *dir)
         c->peer[1] = bench_memory(sizeof(struct place));
 }
 
-/* What is received from comes first. */
-static void join(struct channel *c, int process)
-{
-        void *there = c->peer[0], *back = c->peer[1];
-        int sends = (unsigned)process < c->producers;
-
-        c->peer[0] = sends ? back : there;
-        c->peer[1] = sends ? there : back;
-}
-
 static void put_handover(struct channel *c, uint64_t number, size_t n)
 {
         struct place *p = c->peer[1];
@@ -62,7 +43,7 @@ static size_t take_handover(struct channel *c, uint64_t *number, size_t n)
         struct place *p = c->peer[0];
 
         while (atomic_load_explicit(&p->flag, memory_order_acquire) == c->seen)
-                pause_processor();
+                bench_pause();
         memcpy(c->in_buffer, p->bytes, BENCH_LINE);
         c->seen++;
         *number = bench_marked(c->in_buffer, BENCH_LINE);
@@ -92,7 +73,7 @@ static size_t take_futex(struct channel *c, uint64_t *number, size_t n)
 }
 
 const struct bench_way bench_handover = { .make = make,
-                                          .join = join,
+                                          .join = bench_take_sides,
                                           .put = put_handover,
                                           .take = take_handover,
                                           .pair_only = 1,
@@ -100,7 +81,7 @@ const struct bench_way bench_handover = { .make = make,
                                           .no_sleep = 1,
                                           .most = BENCH_LINE };
 const struct bench_way bench_futex = {
-        .make = make, .join = join, .put = put_futex, .take = take_futex, .pair_only = 1, .most = BENCH_LINE
+        .make = make, .join = bench_take_sides, .put = put_futex, .take = take_futex, .pair_only = 1, .most = BENCH_LINE
 };
 
 /* ---- bytes, copied into shared memory and out of it: no ring that copies can be faster ------------------------------------------------------- */
@@ -135,7 +116,7 @@ static void wait_for(const _Atomic uint64_t *counter, uint64_t other_than)
 {
         for (unsigned looks = 1; atomic_load_explicit(counter, memory_order_acquire) == other_than; looks++)
                 if (looks % LOOKS)
-                        pause_processor();
+                        bench_pause();
                 else
                         (void)sched_yield();
 }

@@ -12,6 +12,26 @@
 
 enum { BENCH_LINE = 64 };
 
+/* Between two looks at memory that another is about to store into. */
+static inline void bench_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+}
+
+/* Of two places, there and back, what this process receives from comes first. */
+static inline void bench_take_sides(struct channel *c, int process)
+{
+        void *there = c->peer[0], *back = c->peer[1];
+        int sends = (unsigned)process < c->producers;
+
+        c->peer[0] = sends ? back : there;
+        c->peer[1] = sends ? there : back;
+}
+
 /*
  * It is made before it is sent, as by a program that calls another: a compiler that mixes the two, where both are in line, makes the processor wait for each of the
  * words in turn before it can copy them.

@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 #include "engine.h"
+#include "message.h"
 
 enum {
         SPOTS = 64,
-        LINE = 64,
         CLOCK_CALLS = 64,
         ASLEEP_NS = 100000,
         TAKEN_AWAY = 20000 /* ns between two looks at the clock: others had the processor */
@@ -50,15 +50,6 @@ static void real_sleep_until(int64_t when)
 
 static const struct bench_clock real_clock = { real_now, real_sleep_until, 80000 };
 const struct bench_clock *bench_clock = &real_clock;
-
-static void pause_processor(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("yield");
-#endif
-}
 
 /* ---- messages ---------------------------------------------------------------------------------------------------------------------------- */
 
@@ -148,7 +139,7 @@ static uint64_t check_line(const char *message)
 
 void bench_fill(const struct channel *c, char *message, uint64_t number)
 {
-        if (c->size == LINE && !c->text)
+        if (c->size == BENCH_LINE && !c->text)
                 fill_line(message, number);
         else
                 fill_any(c, message, number);
@@ -156,7 +147,7 @@ void bench_fill(const struct channel *c, char *message, uint64_t number)
 
 uint64_t bench_check(const struct channel *c, const char *message)
 {
-        return c->size == LINE && !c->text ? check_line(message) : check_any(c, message);
+        return c->size == BENCH_LINE && !c->text ? check_line(message) : check_any(c, message);
 }
 
 struct player {
@@ -390,7 +381,7 @@ static void wait_until(struct player *p, int64_t when)
                 now = bench_clock->now();
         }
         for (before = now; now < when; before = now) {
-                pause_processor();
+                bench_pause();
                 now = bench_clock->now();
                 p->spun += now - before < TAKEN_AWAY ? now - before : 0;
         }

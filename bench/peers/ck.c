@@ -29,16 +29,6 @@ static void make(struct channel *c, const char *dir)
         }
 }
 
-/* What is received from comes first. */
-static void join(struct channel *c, int process)
-{
-        void *there = c->peer[0], *back = c->peer[1];
-        int sends = (unsigned)process < c->producers;
-
-        c->peer[0] = sends ? back : there;
-        c->peer[1] = sends ? there : back;
-}
-
 static void put(struct channel *c, uint64_t number, size_t n)
 {
         struct place *p = c->peer[1];
@@ -64,7 +54,7 @@ static size_t take(struct channel *c, uint64_t *number, size_t n)
 
 extern const struct bench_way peer_ck;
 const struct bench_way peer_ck = {
-        .make = make, .join = join, .put = put, .take = take, .pair_only = 1, .no_loop = 1, .no_sleep = 1, .most = BENCH_LINE
+        .make = make, .join = bench_take_sides, .put = put, .take = take, .pair_only = 1, .no_loop = 1, .no_sleep = 1, .most = BENCH_LINE
 };
 
 BENCH_OFFERS({ "shm", "Concurrency Kit: ck_ring of 1 MiB, always polling", &peer_ck })
